@@ -1,0 +1,1 @@
+//! What a node decides: the bundle protocol agent without I/O, and the store that it is lent.

@@ -1,0 +1,1 @@
+//! What a node does: clock, driver loop, sockets, local API. Decides nothing.

@@ -1,0 +1,1 @@
+//! The drive volume: bundles in files that are never changed once named.

@@ -1,0 +1,1 @@
+//! The TCP convergence layer, version 4 (RFC 9174).

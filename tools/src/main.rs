@@ -1,0 +1,3 @@
+//! The packmule command.
+
+fn main() {}

@@ -1,0 +1,280 @@
+//! Drives one [`Session`] over one TCP connection: the only task of a contact.
+//!
+//! Everything that can be done at once is done in turns ([`Connection::turn`]); when nothing can, the task sleeps until
+//! the socket, the agent or the clock has something new ([`Connection::wait`]). No turn waits for anything, so that a
+//! slow agent and a slow neighbor only ever stop what depends on them.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use convergence_layer::{Control, Event, Link, Outgoing};
+use tokio::io::{AsyncWriteExt, Interest};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{self, Instant};
+
+use crate::session::Session;
+use crate::timers::GRACE;
+
+/// Events, and outgoing octets, that wait in a channel.
+const CHANNEL_DEPTH: usize = 64;
+/// Octets that one read may take from an established session; a stranger gets [`READ_OPENING`].
+const READ: usize = 64 * 1024;
+const READ_OPENING: usize = 1024;
+/// Slices per write: about 64 bundles of 1 KiB, and far below what the kernel takes.
+const SLICES: usize = 128;
+/// Octets that are written or taken from the agent before another duty has its turn.
+const TURN_MESSAGES: usize = 256;
+/// How long, and how many octets, a neighbor may still send after we have closed our half.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_OCTETS_MAX: usize = 1024 * 1024;
+
+/// One TCP connection with its session, and our ends of its link.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    session: Session,
+    input: BytesMut,
+    events: mpsc::Sender<Event>,
+    outgoing: mpsc::Receiver<Outgoing>,
+    control: mpsc::UnboundedReceiver<Control>,
+    /// Whether the agent may still send bundles.
+    is_outgoing_open: bool,
+    is_link_dropped: bool,
+}
+
+/// Starts the task of a contact and returns the agent's end.
+pub(crate) fn spawn(stream: TcpStream, session: Session) -> Link {
+    let (events, agent_events) = mpsc::channel(CHANNEL_DEPTH);
+    let (agent_outgoing, outgoing) = mpsc::channel(CHANNEL_DEPTH);
+    let (agent_control, control) = mpsc::unbounded_channel();
+    let connection = Connection {
+        stream,
+        session,
+        input: BytesMut::new(),
+        events,
+        outgoing,
+        control,
+        is_outgoing_open: true,
+        is_link_dropped: false,
+    };
+    tokio::spawn(connection.run());
+    Link { events: agent_events, outgoing: agent_outgoing, control: agent_control }
+}
+
+impl Connection {
+    async fn run(mut self) {
+        while !self.session.is_over() {
+            // A busy session gives way to others on the same thread.
+            tokio::task::consume_budget().await;
+            if !self.turn() {
+                self.wait().await;
+            }
+        }
+        self.finish().await;
+    }
+
+    /// Does once whatever can be done without waiting. Says whether there was anything.
+    fn turn(&mut self) -> bool {
+        let mut is_busy = self.take_decisions();
+        is_busy |= self.hand_over_events();
+        is_busy |= self.read();
+        is_busy |= self.take_outgoing();
+        is_busy |= self.hand_over_events();
+        is_busy | self.write()
+    }
+
+    fn take_decisions(&mut self) -> bool {
+        let mut is_busy = false;
+        while let Ok(control) = self.control.try_recv() {
+            self.session.decide(now(), control);
+            is_busy = true;
+        }
+        is_busy
+    }
+
+    fn hand_over_events(&mut self) -> bool {
+        let mut is_busy = false;
+        while self.session.has_events() {
+            let Ok(permit) = self.events.try_reserve() else { break };
+            if let Some(event) = self.session.poll_event() {
+                permit.send(event);
+                is_busy = true;
+            }
+        }
+        is_busy
+    }
+
+    fn read(&mut self) -> bool {
+        if !self.session.takes_octets() {
+            return false;
+        }
+        // What an earlier turn had no room for comes first.
+        let held = self.input.len();
+        if held > 0 {
+            self.session.receive(now(), &mut self.input);
+            if self.input.len() < held {
+                return true;
+            }
+        }
+        let size = if self.session.is_established() { READ } else { READ_OPENING };
+        if self.input.capacity() - self.input.len() < size / 8 {
+            self.input.reserve(size);
+        }
+        match self.stream.try_read_buf(&mut self.input) {
+            Ok(0) => self.session.connection_lost("the neighbor closed the connection"),
+            Ok(_) => self.session.receive(now(), &mut self.input),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            Err(error) => self.session.connection_lost(&broken(&error)),
+        }
+        true
+    }
+
+    fn take_outgoing(&mut self) -> bool {
+        let mut is_busy = false;
+        for _ in 0..TURN_MESSAGES {
+            if !self.session.takes_outgoing() {
+                break;
+            }
+            let Ok(outgoing) = self.outgoing.try_recv() else { break };
+            self.session.take(now(), outgoing);
+            is_busy = true;
+        }
+        is_busy
+    }
+
+    fn write(&mut self) -> bool {
+        let mut is_busy = false;
+        while self.session.waiting() > 0 {
+            match write_some(&self.stream, &self.session) {
+                Ok(octets) => self.session.written(now(), octets),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => {
+                    self.session.connection_lost(&broken(&error));
+                    return true;
+                }
+            }
+            is_busy = true;
+        }
+        is_busy
+    }
+
+    /// Sleeps until there is something to do.
+    async fn wait(&mut self) {
+        let deadline = self.session.poll_timeout().map(Instant::from_std);
+        tokio::select! {
+            () = ready(&self.stream, &self.session) => {}
+            () = room(&self.events, self.session.has_events()) => {}
+            control = self.control.recv(), if !self.is_link_dropped => match control {
+                Some(control) => self.session.decide(now(), control),
+                None => self.drop_link(),
+            },
+            () = self.events.closed(), if !self.is_link_dropped => self.drop_link(),
+            outgoing = self.outgoing.recv(), if self.is_outgoing_open && self.session.takes_outgoing() => {
+                match outgoing {
+                    Some(outgoing) => self.session.take(now(), outgoing),
+                    None => self.is_outgoing_open = false,
+                }
+            }
+            () = sleep_until(deadline) => self.session.timeout_reached(now()),
+        }
+    }
+
+    fn drop_link(&mut self) {
+        self.is_link_dropped = true;
+        self.session.link_dropped(now());
+    }
+
+    /// Says the last words, closes the connection, and hands over the last events.
+    async fn finish(self) {
+        let Self { mut stream, mut session, input, events, .. } = self;
+        drop(input);
+        let last_events: Vec<Event> = std::iter::from_fn(|| session.poll_event()).collect();
+        let close = async {
+            // A neighbor that takes nothing, or sends without end, is not waited for.
+            let _ = time::timeout(GRACE, flush(&stream, &mut session)).await;
+            // §4.1: closed with FIN. Octets that nobody reads would make the kernel send RST instead, which could
+            // overtake our last words.
+            if stream.shutdown().await.is_ok() {
+                let _ = time::timeout(LINGER, drain(&stream)).await;
+            }
+            drop(stream);
+        };
+        let hand_over = async {
+            for event in last_events {
+                if events.send(event).await.is_err() {
+                    break;
+                }
+            }
+        };
+        tokio::join!(close, hand_over);
+    }
+}
+
+/// The time of a step; follows tokio's clock, which tests can stop.
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
+
+fn broken(error: &io::Error) -> String {
+    format!("the connection broke: {error}")
+}
+
+fn write_some(stream: &TcpStream, session: &Session) -> io::Result<usize> {
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let filled = session.slices(&mut slices);
+    stream.try_write_vectored(slices.get(..filled).unwrap_or_default())
+}
+
+/// Until the socket can do something that the session wants.
+async fn ready(stream: &TcpStream, session: &Session) {
+    let interest = match (session.takes_octets(), session.waiting() > 0) {
+        (true, true) => Interest::READABLE | Interest::WRITABLE,
+        (true, false) => Interest::READABLE,
+        (false, true) => Interest::WRITABLE,
+        (false, false) => return std::future::pending().await,
+    };
+    // An error shows again when the socket is next used.
+    let _ = stream.ready(interest).await;
+}
+
+/// Until an event could be handed over.
+async fn room(events: &mpsc::Sender<Event>, has_events: bool) {
+    if !has_events || events.reserve().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn flush(stream: &TcpStream, session: &mut Session) -> io::Result<()> {
+    while session.waiting() > 0 {
+        stream.writable().await?;
+        match write_some(stream, session) {
+            Ok(octets) => session.written(now(), octets),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn drain(stream: &TcpStream) -> io::Result<()> {
+    let mut scrap = vec![0; 16 * 1024];
+    let mut left = LINGER_OCTETS_MAX;
+    while left > 0 {
+        stream.readable().await?;
+        match stream.try_read(&mut scrap) {
+            Ok(0) => return Ok(()),
+            Ok(octets) => left = left.saturating_sub(octets),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

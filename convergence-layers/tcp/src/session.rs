@@ -1,0 +1,507 @@
+//! One TCPCLv4 session without sockets, clocks or tasks (RFC 9174 §3.3).
+//!
+//! The caller's contract, in four kinds of methods:
+//! - *inputs* say what happened: [`Session::receive`], [`Session::take`], [`Session::decide`], [`Session::written`],
+//!   [`Session::connection_lost`], [`Session::link_dropped`], [`Session::timeout_reached`];
+//! - *outputs* are drained after every input: [`Session::poll_event`], [`Session::slices`];
+//! - *questions* tell what to wait for: [`Session::takes_octets`], [`Session::takes_outgoing`],
+//!   [`Session::poll_timeout`];
+//! - the *end*: once [`Session::is_over`], what is left in the slices is written and the connection closed.
+//!
+//! Octets that `receive` leaves in its buffer are offered again after outputs were drained. Memory is bounded: events
+//! by [`EVENTS_MAX`], octets to write by [`OUTBOX_MAX`], transfers by the options.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::{Buf, BytesMut};
+use convergence_layer::{Control, Event, Outgoing};
+
+use crate::decoding::{self, Malformed, Unread};
+use crate::message::{
+    ContactHeader, KEEPALIVE, Message, SESS_INIT, SESS_TERM, SegmentHead, SessInit, VERSION, XFER_ACK,
+    XFER_REFUSE, XFER_SEGMENT,
+};
+use crate::negotiation::{self, Role};
+use crate::options::{InvalidOptions, Options};
+use crate::outbox::Outbox;
+use crate::reason::{RejectionReason, TerminationReason};
+use crate::receiving::Receiving;
+use crate::sending::Sending;
+use crate::termination::Termination;
+use crate::timers::{Due, Stage, Timers};
+
+/// Events that wait before no more octets are taken. One message makes at most three.
+pub const EVENTS_MAX: usize = 64;
+/// Octets to write that wait before no more octets are taken: 128 KiB of segments, and the rest for the answers to
+/// what the neighbor sends while it does not read.
+pub const OUTBOX_MAX: usize = 384 * 1024;
+
+/// What a step leaves for the caller.
+#[derive(Debug, Default)]
+pub(crate) struct Outputs {
+    pub(crate) outbox: Outbox,
+    pub(crate) events: VecDeque<Event>,
+}
+
+/// Something that the neighbor must not do and after which the session is not worth going on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Violation {
+    pub(crate) rejection: RejectionReason,
+    /// The type of the message that is rejected.
+    pub(crate) header: u8,
+    pub(crate) termination: TerminationReason,
+    pub(crate) words: &'static str,
+}
+
+impl Violation {
+    /// A message that does not fit the state of the session (§5.1.2).
+    pub(crate) fn unexpected(header: u8, words: &'static str) -> Self {
+        let termination = TerminationReason::Unknown;
+        Self { rejection: RejectionReason::Unexpected, header, termination, words }
+    }
+}
+
+/// One session, from the TCP connection to its close.
+#[derive(Debug)]
+pub struct Session {
+    pub(crate) options: Arc<Options>,
+    role: Role,
+    phase: Phase,
+    pub(crate) receiving: Receiving,
+    /// Of no use before the session is established.
+    pub(crate) sending: Sending,
+    pub(crate) termination: Termination,
+    pub(crate) timers: Timers,
+    pub(crate) out: Outputs,
+    /// Whether nobody is left to hear of events.
+    is_link_dropped: bool,
+}
+
+/// What is awaited from the neighbor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    ContactHeader,
+    SessInit,
+    /// Any message: the session is established.
+    Messages,
+    /// Nothing: the connection is to be closed.
+    Over,
+}
+
+impl Session {
+    /// A session on a connection that has just been made.
+    pub fn new(role: Role, options: Arc<Options>, now: Instant) -> Result<Self, InvalidOptions> {
+        options.check()?;
+        let mut session = Self {
+            role,
+            phase: Phase::ContactHeader,
+            receiving: Receiving::new(&options),
+            sending: Sending::new(0, 0, &options),
+            termination: Termination::default(),
+            timers: Timers::new(&options, now),
+            out: Outputs::default(),
+            is_link_dropped: false,
+            options,
+        };
+        // §4.1: the active entity sends its contact header at once, the passive one waits.
+        if role == Role::Active {
+            session.send_contact_header();
+        }
+        Ok(session)
+    }
+
+    /// Takes octets from the front of `input`, as many as there is room for what they cause.
+    pub fn receive(&mut self, now: Instant, input: &mut BytesMut) {
+        let before = input.len();
+        while self.takes_octets() && self.step(now, input) {}
+        if input.len() < before {
+            self.timers.received(now);
+        }
+        if self.is_over() {
+            input.clear();
+        }
+        self.after_step(now);
+    }
+
+    /// Takes what the agent sends; ignores it unless [`Session::takes_outgoing`].
+    ///
+    /// # Panics
+    /// If the agent breaks the contract of [`Outgoing`]: numbers that do not grow, or octets that do not make up the
+    /// length of their bundle.
+    pub fn take(&mut self, now: Instant, outgoing: Outgoing) {
+        if !self.takes_outgoing() {
+            return;
+        }
+        self.sending.take(outgoing, self.termination.is_ending(), &mut self.out);
+        self.after_step(now);
+    }
+
+    /// Takes a decision of the agent, at any time.
+    pub fn decide(&mut self, now: Instant, control: Control) {
+        if self.is_over() {
+            return;
+        }
+        self.timers.moved(now);
+        match control {
+            Control::Accept(transfer) => self.receiving.accept(transfer, &mut self.out),
+            Control::Refuse(transfer, reason) => self.receiving.refuse(transfer, reason, &mut self.out),
+            Control::Close(reason) => self.close(now, reason.into()),
+        }
+        self.after_step(now);
+    }
+
+    /// The first `octets` of the slices are written.
+    pub fn written(&mut self, now: Instant, octets: usize) {
+        self.out.outbox.written(octets);
+        self.timers.sent(now, octets);
+        self.after_step(now);
+    }
+
+    /// The connection was closed by the neighbor or broke: `why` in words of ours.
+    pub fn connection_lost(&mut self, why: &str) {
+        let is_clean = self.termination.is_agreed() || self.phase == Phase::Over;
+        let reason = if is_clean { self.termination.words() } else { why.to_owned() };
+        self.end(reason);
+    }
+
+    /// The agent dropped its end: whatever can be said quickly is said, and the session ends.
+    pub fn link_dropped(&mut self, now: Instant) {
+        self.is_link_dropped = true;
+        self.timers.link_dropped(now);
+        self.receiving.refuse_all(&mut self.out);
+        self.sending.abandon_all(&mut self.out);
+        self.close(now, TerminationReason::Unknown);
+        self.after_step(now);
+    }
+
+    /// The time that [`Session::poll_timeout`] told may have come. Calling it early does nothing.
+    pub fn timeout_reached(&mut self, now: Instant) {
+        let Some((_, due)) = self.next_due().filter(|(instant, _)| *instant <= now) else { return };
+        match due {
+            Due::Contact => self.contact_timed_out(),
+            Due::Ending => self.end("the session did not end in time".to_owned()),
+            Due::Silence => {
+                // §5.1.1
+                self.send_term(TerminationReason::IdleTimeout);
+                self.end("the neighbor was silent for twice the keepalive interval".to_owned());
+            }
+            Due::Idleness => self.close(now, TerminationReason::IdleTimeout),
+            Due::Keepalive => {
+                self.out.outbox.push(&Message::Keepalive);
+            }
+        }
+        self.after_step(now);
+    }
+
+    /// The next event for the agent.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.out.events.pop_front()
+    }
+
+    /// Whether an event waits.
+    pub fn has_events(&self) -> bool {
+        !self.out.events.is_empty()
+    }
+
+    /// Fills `slices` with the next octets to write and says how many slices are filled.
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.out.outbox.slices(slices)
+    }
+
+    /// Octets that wait to be written.
+    pub fn waiting(&self) -> usize {
+        self.out.outbox.len()
+    }
+
+    /// Whether octets from the neighbor can be taken now. While not, the socket is not to be read.
+    pub fn takes_octets(&self) -> bool {
+        self.phase != Phase::Over
+            && self.out.events.len() < EVENTS_MAX
+            && self.out.outbox.len() < OUTBOX_MAX
+            && self.receiving.has_room()
+    }
+
+    /// Whether the agent's next [`Outgoing`] can be taken now.
+    pub fn takes_outgoing(&self) -> bool {
+        self.phase == Phase::Messages
+            && !self.is_link_dropped
+            && self.out.events.len() < EVENTS_MAX
+            && self.sending.has_room()
+    }
+
+    /// When to call [`Session::timeout_reached`].
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.next_due().map(|(instant, _)| instant)
+    }
+
+    /// Whether both sides' `SESS_INIT` have been exchanged.
+    pub fn is_established(&self) -> bool {
+        self.phase == Phase::Messages
+    }
+
+    /// Whether the connection is to be closed once everything is written.
+    pub fn is_over(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
+    fn next_due(&self) -> Option<(Instant, Due)> {
+        let outbox_is_empty = self.out.outbox.is_empty();
+        match self.phase {
+            Phase::ContactHeader | Phase::SessInit => self.timers.next(Stage::Opening),
+            Phase::Messages if self.termination.is_ending() => {
+                self.timers.next(Stage::Ending { outbox_is_empty })
+            }
+            Phase::Messages => self.timers.next(Stage::Open { outbox_is_empty }),
+            Phase::Over => None,
+        }
+    }
+
+    /// What follows from any input: segments where there is room again, the end where all is done.
+    fn after_step(&mut self, now: Instant) {
+        if self.phase == Phase::Messages {
+            self.sending.form_segments(&mut self.out);
+            if self.sending.is_exhausted() {
+                // §5.2.1: no transfer ID is left.
+                self.close(now, TerminationReason::ResourceExhaustion);
+            }
+            if self.termination.is_agreed() && self.receiving.is_done() && self.sending.is_done() {
+                self.end(self.termination.words());
+            }
+        }
+        if self.is_link_dropped {
+            self.out.events.clear();
+        }
+        let is_reading = self.takes_octets();
+        self.timers.reading(is_reading, now);
+    }
+
+    /// Takes one message, or a piece of data. Says whether there was one.
+    fn step(&mut self, now: Instant, input: &mut BytesMut) -> bool {
+        if self.phase == Phase::ContactHeader {
+            return self.step_contact_header(input);
+        }
+        if self.receiving.is_within_segment() {
+            let is_data = self.receiving.take_data(input, &mut self.out);
+            if is_data {
+                self.timers.message(now);
+            }
+            return is_data;
+        }
+        let length = match decoding::message(input) {
+            Ok((message, length)) => {
+                self.take_message(now, &message);
+                length
+            }
+            Err(Unread::Incomplete) => return false,
+            Err(Unread::Malformed(malformed)) => {
+                self.fail_malformed(malformed);
+                return false;
+            }
+        };
+        input.advance(length);
+        true
+    }
+
+    fn step_contact_header(&mut self, input: &mut BytesMut) -> bool {
+        match decoding::contact_header(input) {
+            Ok(header) => {
+                input.advance(ContactHeader::LENGTH);
+                self.take_contact_header(header);
+                true
+            }
+            Err(Unread::Incomplete) => false,
+            Err(Unread::Malformed(malformed)) => {
+                // §4.3, §6.1: closed without a SESS_TERM.
+                self.end(malformed.to_string());
+                false
+            }
+        }
+    }
+
+    /// §4.3
+    fn take_contact_header(&mut self, header: ContactHeader) {
+        // §4.1: the passive entity answers the contact header, §4.3: even one of another version.
+        if self.role == Role::Passive {
+            self.send_contact_header();
+        }
+        if !negotiation::is_our_version(header) {
+            if self.role == Role::Passive {
+                self.send_term(TerminationReason::VersionMismatch);
+            }
+            self.end(format!("the neighbor speaks version {} of TCPCL, not {VERSION}", header.version));
+            return;
+        }
+        self.phase = Phase::SessInit;
+        if self.role == Role::Active {
+            self.send_init();
+        }
+    }
+
+    fn take_message(&mut self, now: Instant, message: &Message<'_>) {
+        if !matches!(message, Message::Keepalive) {
+            self.timers.message(now);
+        }
+        let outcome = match self.phase {
+            Phase::SessInit => self.take_opening_message(now, message),
+            _ => self.take_session_message(now, message),
+        };
+        if let Err(violation) = outcome {
+            self.fail(&violation);
+        }
+    }
+
+    /// A message before the session is established.
+    fn take_opening_message(&mut self, now: Instant, message: &Message<'_>) -> Result<(), Violation> {
+        let header = match message {
+            Message::Init(init) => {
+                self.take_init(now, init);
+                return Ok(());
+            }
+            Message::Term { flags, reason } => {
+                self.take_term(now, *flags, *reason);
+                self.end(self.termination.words());
+                return Ok(());
+            }
+            Message::Reject { .. } => {
+                self.end("the neighbor rejected our SESS_INIT".to_owned());
+                return Ok(());
+            }
+            Message::Segment(_) => XFER_SEGMENT,
+            Message::Ack { .. } => XFER_ACK,
+            Message::Refuse { .. } => XFER_REFUSE,
+            Message::Keepalive => KEEPALIVE,
+        };
+        let termination = TerminationReason::ContactFailure;
+        let words = "the neighbor did not begin with a SESS_INIT";
+        Err(Violation { rejection: RejectionReason::Unexpected, header, termination, words })
+    }
+
+    /// A message of an established session.
+    fn take_session_message(&mut self, now: Instant, message: &Message<'_>) -> Result<(), Violation> {
+        match *message {
+            Message::Segment(ref head) => self.take_segment(head),
+            Message::Ack { flags, transfer, length } => {
+                self.sending.acknowledged(flags, transfer, length, &mut self.out)
+            }
+            Message::Refuse { reason, transfer } => {
+                self.sending.refused(transfer, reason, &mut self.out);
+                Ok(())
+            }
+            Message::Keepalive => Ok(()),
+            Message::Term { flags, reason } => {
+                self.take_term(now, flags, reason);
+                Ok(())
+            }
+            Message::Reject { header, .. } => {
+                self.take_reject(now, header);
+                Ok(())
+            }
+            Message::Init(_) => {
+                // §5.1.2: a SESS_INIT in an established session is rejected; nothing comes of it.
+                let reason = RejectionReason::Unexpected.code();
+                self.out.outbox.push(&Message::Reject { reason, header: SESS_INIT });
+                Ok(())
+            }
+        }
+    }
+
+    fn take_segment(&mut self, head: &SegmentHead<'_>) -> Result<(), Violation> {
+        self.receiving.begin_segment(head, self.termination.is_ending(), &mut self.out)
+    }
+
+    /// §4.6, §4.7; figure 9: the passive entity answers before it judges.
+    fn take_init(&mut self, now: Instant, init: &SessInit<'_>) {
+        if self.role == Role::Passive {
+            self.send_init();
+        }
+        let parameters = match negotiation::negotiate(&self.options, init) {
+            Ok(parameters) => parameters,
+            Err(error) => {
+                self.send_term(TerminationReason::ContactFailure);
+                self.end(error.to_string());
+                return;
+            }
+        };
+        self.phase = Phase::Messages;
+        self.sending = Sending::new(parameters.segment_mtu, parameters.transfer_mtu, &self.options);
+        self.timers.established(parameters.keepalive, now);
+        let node_id = Some(init.node_id).filter(|node_id| !node_id.is_empty()).map(str::to_owned);
+        self.out.events.push_back(Event::Opened { node_id, transfer_mru: parameters.transfer_mtu });
+    }
+
+    /// What the neighbor rejected tells whether the session can go on (§5.1.2 leaves it open). A keepalive or an
+    /// answer of ours that it could not use harms nobody; anything else and we no longer know what it has.
+    fn take_reject(&mut self, now: Instant, header: u8) {
+        match header {
+            XFER_ACK | XFER_REFUSE | KEEPALIVE => {}
+            SESS_TERM => self.end("the neighbor rejected our SESS_TERM".to_owned()),
+            _ => self.close(now, TerminationReason::Unknown),
+        }
+    }
+
+    fn send_contact_header(&mut self) {
+        // §4.2: CAN_TLS and all reserved flags are 0.
+        self.out.outbox.push_contact_header(ContactHeader { version: VERSION, flags: 0 });
+        self.termination.allow();
+    }
+
+    fn send_init(&mut self) {
+        self.out.outbox.push(&Message::Init(SessInit {
+            keepalive_seconds: self.options.keepalive_seconds,
+            segment_mru: self.options.segment_mru,
+            transfer_mru: self.options.transfer_mru,
+            node_id: &self.options.node_id,
+            extensions: &[],
+        }));
+    }
+
+    fn contact_timed_out(&mut self) {
+        if self.phase == Phase::SessInit {
+            // Figures 8 and 9: a timeout while SESS_INIT is awaited ends in [ST].
+            self.send_term(TerminationReason::ContactFailure);
+            self.end("the neighbor sent no SESS_INIT in time".to_owned());
+        } else {
+            // §4.1: no contact header in time: the connection is closed.
+            self.end("the neighbor sent no contact header in time".to_owned());
+        }
+    }
+
+    fn fail_malformed(&mut self, malformed: Malformed) {
+        match malformed {
+            // §5.1.2, §8.5: nothing but MSG_REJECT and a close is possible, not even a SESS_TERM.
+            Malformed::MessageType(header) => {
+                let reason = RejectionReason::TypeUnknown.code();
+                self.out.outbox.push(&Message::Reject { reason, header });
+            }
+            Malformed::ExtensionsTooLong { header, .. } => {
+                let reason = RejectionReason::Unsupported.code();
+                self.out.outbox.push(&Message::Reject { reason, header });
+                self.send_term(TerminationReason::ResourceExhaustion);
+            }
+            Malformed::NodeId | Malformed::Magic => self.send_term(TerminationReason::ContactFailure),
+        }
+        self.end(malformed.to_string());
+    }
+
+    fn fail(&mut self, violation: &Violation) {
+        let reason = violation.rejection.code();
+        self.out.outbox.push(&Message::Reject { reason, header: violation.header });
+        self.send_term(violation.termination);
+        self.end(violation.words.to_owned());
+    }
+
+    /// The last thing that happens: what is in the outbox is still written, nothing else is taken.
+    pub(crate) fn end(&mut self, reason: String) {
+        if self.phase == Phase::Over {
+            return;
+        }
+        self.phase = Phase::Over;
+        if self.receiving.is_arriving() {
+            self.out.events.push_back(Event::Broken);
+        }
+        self.out.events.push_back(Event::Closed { reason });
+    }
+}

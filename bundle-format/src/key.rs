@@ -42,6 +42,12 @@ impl PublicKey {
         Self::checked(octets).map(|(key, _)| key)
     }
 
+    /// The key whose octets [`PublicKey::as_bytes`] gave. For what was checked once and is kept where a checksum guards it:
+    /// to check a key costs more than to verify a signature.
+    pub fn from_checked_bytes(octets: [u8; 32]) -> Self {
+        Self(octets)
+    }
+
     /// The same, with the key as signatures are verified with it.
     pub(crate) fn checked(octets: &[u8; 32]) -> Result<(Self, VerifyingKey), KeyError> {
         let key = VerifyingKey::from_bytes(octets).map_err(|_| KeyError::NotAPoint)?;

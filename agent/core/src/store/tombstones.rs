@@ -1,0 +1,61 @@
+//! Ids of bundles that are gone and are not to come back, with an index by when they can be forgotten, in hours.
+
+use bundle_format::BundleId;
+
+use crate::store::bundles::{GONE, IdRow};
+use crate::store::record::Writer;
+use crate::store::tables::misshapen;
+use crate::store::{StoreError, Table, View, WriteTxn};
+use crate::time::NodeTime;
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// Ordered by hour only, so that ids buried together lie together whatever their own deadlines were.
+pub(crate) fn key(until: NodeTime, id: &BundleId) -> Vec<u8> {
+    let hour = u32::try_from(until.as_ms() / HOUR_MS).unwrap_or(u32::MAX);
+    Writer::with_capacity(20).u32(hour).octets(id.as_bytes()).done()
+}
+
+pub(crate) fn id_at(key: &[u8]) -> Result<BundleId, StoreError> {
+    key.last_chunk::<16>()
+        .map(|id| BundleId::from_bytes(*id))
+        .ok_or_else(|| misshapen(Table::Tombstones, key))
+}
+
+impl View<'_> {
+    /// Keys of tombstones from hours that are over.
+    fn outlived(&self, now: NodeTime, limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        let hour = (now.as_ms() / HOUR_MS).min(u64::from(u32::MAX));
+        let mut outlived = Vec::new();
+        for row in self.rows(Table::Tombstones, b"")?.take(limit) {
+            let (key, _) = row?;
+            let until = key.first_chunk::<4>().ok_or_else(|| misshapen(Table::Tombstones, key))?;
+            if u64::from(u32::from_be_bytes(*until)) >= hour {
+                break;
+            }
+            outlived.push(key.to_vec());
+        }
+        Ok(outlived)
+    }
+}
+
+impl WriteTxn<'_> {
+    /// Remembers an id as gone.
+    pub(crate) fn put_tombstone(&mut self, id: &BundleId, until: NodeTime) -> Result<(), StoreError> {
+        let row = Writer::with_capacity(9).u8(GONE).u64(until.as_ms()).done();
+        self.put(Table::Ids, id.as_bytes(), &row)?;
+        self.put(Table::Tombstones, &key(until, id), b"")
+    }
+
+    /// Forgets at most `limit` ids whose time is over.
+    pub fn purge_tombstones(&mut self, now: NodeTime, limit: usize) -> Result<(), StoreError> {
+        for key in self.view().outlived(now, limit)? {
+            let id = id_at(&key)?;
+            if let Some(IdRow::Gone { .. }) = self.view().id_row(&id)? {
+                self.delete(Table::Ids, id.as_bytes())?;
+            }
+            self.delete(Table::Tombstones, &key)?;
+        }
+        Ok(())
+    }
+}

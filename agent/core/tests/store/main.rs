@@ -1,0 +1,5 @@
+//! The store, through its public face.
+
+mod neighbors;
+mod recipe;
+mod storing;

@@ -1,0 +1,33 @@
+//! What must hold for any octets: a function for each format that strangers can send us.
+//!
+//! Each takes octets of unknown origin and panics where something does not hold; otherwise it says nothing. A fuzzer
+//! calls them (see `cargo-fuzz/README.md`), and so does `tests/mutations.rs`, with every `cargo test`. Beside each stand its
+//! seeds: valid inputs, from which mutations get further than from noise.
+
+#![forbid(unsafe_code)]
+
+mod bundle;
+mod dice;
+mod eid;
+mod message;
+mod session;
+
+pub use bundle::{bundle, bundle_seeds};
+pub use dice::Dice;
+pub use eid::{eid, eid_seeds};
+pub use message::{message, message_seeds};
+pub use session::{session, session_seeds};
+
+/// An input.
+pub type Octets = Vec<u8>;
+
+/// A target: its name, what must hold, and its seeds.
+pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Octets>);
+
+/// All of them.
+pub const TARGETS: [Target; 4] = [
+    ("bundle", bundle, bundle_seeds),
+    ("eid", eid, eid_seeds),
+    ("message", message, message_seeds),
+    ("session", session, session_seeds),
+];

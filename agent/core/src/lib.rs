@@ -1,4 +1,31 @@
 //! What a node decides: the bundle protocol agent without I/O, and the store that it is lent.
+//!
+//! [`Agent`] is told what happened ([`input::Input`]) inside a transaction of the [`store`], and says what is to be done
+//! ([`output::Output`]) once that transaction is durable. The driver of `agent-node` runs it on a machine, the simulator
+//! runs thousands of them in one.
 
+pub mod admission;
+mod agent;
+mod answering;
+pub mod config;
+mod contact;
+mod dice;
+mod dispatching;
+mod expiring;
+mod hello;
+pub mod input;
+mod listing;
+mod message;
+pub mod output;
+mod reassembling;
+mod receiving;
+pub mod refusal;
+mod reporting;
+pub mod request;
+mod sending;
 pub mod store;
 pub mod time;
+mod transmitting;
+
+pub use agent::Agent;
+pub use message::contact_endpoint;

@@ -1,0 +1,174 @@
+//! The door: what a bundle must be to come in. The cheap questions first, from the head alone and by any thread; the
+//! costly ones, about signatures, when the whole bundle is there.
+
+use bundle_format::{CheckedBundle, Eid, Head, PublicKey, SignatureVerdict};
+
+use crate::config::{Carry, Config, Stance};
+use crate::message::contact_endpoint;
+use crate::refusal::Refusal;
+use crate::store::{StoreError, View};
+use crate::time::{NodeTime, Now};
+
+/// How far somebody vouches for a bundle's source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Vouched {
+    /// The key that is trusted for the source signed it.
+    Trusted,
+    /// Nobody does; it is here because the configuration lets such bundles in so far.
+    By(Stance),
+}
+
+impl Config {
+    /// Whether a node ID is one of this node's.
+    pub fn is_self(&self, node: &Eid) -> bool {
+        *node == self.node || self.ipn.as_ref() == Some(node)
+    }
+
+    /// The key trusted for a node: our own, one from the configuration, or one that was added.
+    pub fn trusted_key(&self, view: View<'_>, node: &Eid) -> Result<Option<PublicKey>, StoreError> {
+        if self.is_self(node) {
+            return Ok(Some(self.key.public()));
+        }
+        if let Some((_, key)) = self.trust.iter().find(|(name, _)| name == node) {
+            return Ok(Some(*key));
+        }
+        Ok(view.trusted(node)?.map(|entry| entry.key))
+    }
+
+    fn wants(&self, view: View<'_>, destination: &Eid) -> Result<bool, StoreError> {
+        match destination.node_id() {
+            Some(node) => Ok(self.carry == Carry::All || self.is_self(&node)),
+            None => Ok(self.carry == Carry::All || view.is_subscribed(destination)?),
+        }
+    }
+}
+
+/// Whether a bundle with this head is to be refused, as far as a glance can tell. Reads little, checks no signature;
+/// any thread may call it before anything is spent on the rest of the bundle.
+pub fn consider(
+    config: &Config,
+    view: View<'_>,
+    now: Now,
+    head: &Head,
+) -> Result<Option<Refusal>, StoreError> {
+    let primary = head.primary();
+    if primary.destination == contact_endpoint() {
+        return Ok(None);
+    }
+    if primary.destination.is_null() {
+        return Ok(Some(Refusal::ToNowhere));
+    }
+    let octets = head.bytes().len() as u64 + head.payload_octets();
+    if octets > config.limits.bundle_octets_max {
+        return Ok(Some(Refusal::TooLarge { octets, most: config.limits.bundle_octets_max }));
+    }
+    if let Some(hops) = head.hop_count()
+        && hops.count > u64::from(hops.limit)
+    {
+        return Ok(Some(Refusal::HopLimit { limit: hops.limit }));
+    }
+    if deadline(config, now, head, 0).is_none() {
+        return Ok(Some(Refusal::Expired));
+    }
+    if !config.wants(view, &primary.destination)? {
+        return Ok(Some(Refusal::NotWanted { destination: primary.destination.clone() }));
+    }
+    if let Some(refusal) = doubtful_source(config, view, head)? {
+        return Ok(Some(refusal));
+    }
+    if is_known(view, head)? {
+        return Ok(Some(Refusal::Duplicate));
+    }
+    over_quota(config, view, octets)
+}
+
+/// A source that could not come in whatever its signature says is told so before its payload is read.
+fn doubtful_source(config: &Config, view: View<'_>, head: &Head) -> Result<Option<Refusal>, StoreError> {
+    let source = &head.primary().source;
+    let Some(node) = source.node_id() else {
+        return Ok(
+            (config.unsigned == Stance::Refuse).then(|| Refusal::Unsigned { source_node: source.clone() })
+        );
+    };
+    if !head.is_signed() {
+        return Ok((config.unsigned == Stance::Refuse).then_some(Refusal::Unsigned { source_node: node }));
+    }
+    let unknown = config.strangers == Stance::Refuse && config.trusted_key(view, &node)?.is_none();
+    Ok(unknown.then_some(Refusal::Stranger { source_node: node }))
+}
+
+/// A bundle of this identity that somebody signed is here already. Others of the same identity may still come: a
+/// verified one replaces an unverified one.
+fn is_known(view: View<'_>, head: &Head) -> Result<bool, StoreError> {
+    for (number, _) in view.find_identity(&head.identity())? {
+        if let Some(facts) = view.facts(number)?
+            && (facts.signer.is_some() || !head.is_signed())
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn over_quota(config: &Config, view: View<'_>, octets: u64) -> Result<Option<Refusal>, StoreError> {
+    let full = view.usage()?.octets.saturating_add(octets) > config.quota_octets;
+    Ok(full.then_some(Refusal::Quota { whose: "this node", quota_octets: config.quota_octets }))
+}
+
+/// Who vouches for a checked bundle, or why it stays outside.
+pub(crate) fn vouch(
+    config: &Config,
+    view: View<'_>,
+    bundle: &CheckedBundle,
+) -> Result<Result<Vouched, Refusal>, StoreError> {
+    let source = &bundle.head().primary().source;
+    let node = source.node_id().unwrap_or_else(|| source.clone());
+    let stance = match bundle.signature() {
+        SignatureVerdict::Valid(key) => {
+            if config.trusted_key(view, &node)? == Some(*key) {
+                return Ok(Ok(Vouched::Trusted));
+            }
+            if config.is_self(&node) {
+                return Ok(Err(Refusal::Impostor));
+            }
+            if config.strangers == Stance::Refuse {
+                return Ok(Err(Refusal::Stranger { source_node: node }));
+            }
+            config.strangers
+        }
+        SignatureVerdict::Invalid(fault) => {
+            return Ok(Err(Refusal::BadSignature { fault: fault.to_string() }));
+        }
+        SignatureVerdict::Unsigned | SignatureVerdict::NotUnderstood => {
+            if config.is_self(&node) {
+                return Ok(Err(Refusal::Impostor));
+            }
+            if config.unsigned == Stance::Refuse {
+                return Ok(Err(Refusal::Unsigned { source_node: node }));
+            }
+            config.unsigned
+        }
+    };
+    let octets = view.unvouched_usage()?.octets.saturating_add(bundle.octets());
+    if octets > config.stranger_quota_octets {
+        return Ok(Err(Refusal::Quota { whose: "strangers", quota_octets: config.stranger_quota_octets }));
+    }
+    Ok(Ok(Vouched::By(stance)))
+}
+
+/// How old a bundle is on arrival, in milliseconds (RFC 9171 §4.2.7, §4.4.2): by the clock where both its maker and
+/// this node have one, else by its age block and the time it is known to have lain somewhere since.
+pub(crate) fn age_on_arrival_ms(now: Now, head: &Head, dormant_ms: u64) -> u64 {
+    let created = head.primary().creation.time;
+    match now.utc {
+        Some(utc) if created.0 != 0 => utc.0.saturating_sub(created.0),
+        _ => head.bundle_age_ms().unwrap_or(0).saturating_add(dormant_ms),
+    }
+}
+
+/// When a bundle expires on this node's own scale; `None` where its lifetime is over already (§5.5).
+pub(crate) fn deadline(config: &Config, now: Now, head: &Head, dormant_ms: u64) -> Option<NodeTime> {
+    let lifetime = head.primary().lifetime_ms.min(config.lifetime_ms_max);
+    let left = lifetime.checked_sub(age_on_arrival_ms(now, head, dormant_ms)).filter(|left| *left > 0)?;
+    Some(now.node.after_ms(left))
+}

@@ -1,0 +1,163 @@
+//! The agent itself: its state, its four methods, and where each input goes.
+//!
+//! The contract of [`Agent`]: one `handle` per input, inside a write transaction that the caller commits; outputs are
+//! taken only after that commit. Each procedure has a file of its own, named for what it does: `receiving`,
+//! `dispatching`, `sending`, `listing`, `hello`, `expiring`, `reporting`, `transmitting`, `reassembling`, `answering`.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use bundle_format::{CreationTimestamp, Eid};
+
+use crate::config::Config;
+use crate::contact::Contact;
+use crate::dice::Dice;
+use crate::input::{ContactId, Input};
+use crate::message::contact_endpoint;
+use crate::output::{Notice, Output};
+use crate::reporting::ReportBudget;
+use crate::store::{Number, StoreError, View, WriteTxn};
+use crate::time::{NodeTime, Now};
+
+/// The bundle protocol agent of one node (RFC 9171 §3.1). Reads no clock, opens no socket, spawns nothing.
+///
+/// Holds soft state only: whatever must survive a crash is in the store that is lent to each step.
+#[derive(Debug)]
+pub struct Agent {
+    pub(crate) config: Arc<Config>,
+    pub(crate) dice: Dice,
+    pub(crate) contacts: BTreeMap<ContactId, Contact>,
+    /// Groups that this node is a member of; the store has them too.
+    pub(crate) subscriptions: BTreeSet<Eid>,
+    pub(crate) contact_endpoint: Eid,
+    pub(crate) epoch: u64,
+    pub(crate) reports: ReportBudget,
+    /// Stagings whose bundle is being made here, with the order that each will fulfil.
+    pub(crate) orders: BTreeMap<Number, crate::transmitting::OpenOrder>,
+    outputs: VecDeque<Output>,
+    /// When the next bundle expires.
+    pub(crate) next_expiry: Option<NodeTime>,
+    /// When ids of what is long gone are forgotten next.
+    pub(crate) next_purge: NodeTime,
+    /// Work that was cut into steps waits to go on.
+    pub(crate) unfinished: bool,
+    now: NodeTime,
+}
+
+impl Agent {
+    /// Rebuilds soft state from the store; scans nothing. `seed` is the only source of randomness.
+    pub fn open(config: Arc<Config>, seed: [u8; 32], now: Now, store: View<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            config,
+            dice: Dice::new(seed),
+            contacts: BTreeMap::new(),
+            subscriptions: store.subscriptions()?.into_iter().collect(),
+            contact_endpoint: contact_endpoint(),
+            epoch: store.settings()?.epoch,
+            reports: ReportBudget::new(now.node),
+            orders: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            next_expiry: store.next_expiry()?,
+            next_purge: now.node,
+            unfinished: false,
+            now: now.node,
+        })
+    }
+
+    /// Takes one step. `Err` means that the store failed: drop this value, and the transaction, and open it again.
+    pub fn handle(&mut self, now: Now, input: Input, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
+        self.now = now.node;
+        match input {
+            Input::ContactOpened { contact, link, declared, transfer_mru } => {
+                self.contact_opened(now, contact, Contact::new(link, declared, transfer_mru), store)?;
+            }
+            Input::ContactClosed { contact } => {
+                self.contacts.remove(&contact);
+            }
+            Input::BundleReceived { contact, transfer, bundle, payload } => {
+                self.bundle_received(now, (contact, transfer), &bundle, payload, store)?;
+            }
+            Input::StagingRequested { ticket } => {
+                let number = store.begin_staging()?;
+                self.emit(Output::StagingReady { ticket, number });
+            }
+            Input::ChunkArrived { number, index, octets } => store.put_chunk(number, index, &octets)?,
+            Input::StagingAbandoned { number } => {
+                self.orders.remove(&number);
+                store.abandon_staging(number)?;
+            }
+            Input::SendSettled { contact, transfer, outcome } => {
+                self.send_settled(now, (contact, transfer), outcome, store)?;
+            }
+            Input::RecordDamaged { number } => self.quarantine(number, store)?,
+            Input::Requested { id, request } => {
+                let answer = self.answer(now, request, store)?;
+                self.emit(Output::Answer { id, answer });
+            }
+            Input::TimeoutReached => {}
+        }
+        self.unfinished = false;
+        self.expire(now, store)?;
+        self.drive_contacts(now, store)
+    }
+
+    /// What to do next. Call until `None`, and only after the transaction has been committed.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call `handle` with `Input::TimeoutReached`; early or repeated calls are harmless.
+    pub fn poll_timeout(&self) -> Option<NodeTime> {
+        if self.unfinished {
+            return Some(self.now);
+        }
+        let contacts = self.contacts.values().filter_map(Contact::deadline);
+        contacts.chain(self.next_expiry).chain([self.next_purge]).min()
+    }
+
+    /// What the node is configured to do.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    pub(crate) fn emit(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub(crate) fn tell(&mut self, notice: Notice) {
+        self.emit(Output::Tell(notice));
+    }
+
+    /// Whether an endpoint is registered here: own singletons without asking, groups by subscription.
+    pub(crate) fn is_local(&self, endpoint: &Eid) -> bool {
+        match endpoint.node_id() {
+            Some(node) => self.is_self(&node),
+            None => self.subscriptions.contains(endpoint),
+        }
+    }
+
+    /// Whether a node ID is one of this node's.
+    pub(crate) fn is_self(&self, node: &Eid) -> bool {
+        self.config.is_self(node)
+    }
+
+    /// A creation timestamp that this node never used: incarnation and counter make the sequence number, so that it
+    /// stays unique without a clock and over restored backups (RFC 9171 §4.2.7).
+    pub(crate) fn take_timestamp(
+        now: Now,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<CreationTimestamp, StoreError> {
+        let (incarnation, counter) = store.take_sequence()?;
+        let sequence = (u64::from(incarnation) << 32) | u64::from(counter);
+        Ok(CreationTimestamp { time: now.utc.unwrap_or_default(), sequence })
+    }
+
+    fn quarantine(&mut self, number: Number, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
+        store.quarantine(number)?;
+        for contact in self.contacts.values_mut() {
+            contact.forget(number);
+        }
+        self.tell(Notice::Quarantined { number });
+        Ok(())
+    }
+}

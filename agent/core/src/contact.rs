@@ -1,0 +1,154 @@
+//! What is remembered of one contact while it is open. All of it is soft: a lost contact costs time only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bundle_format::{BundleId, Eid, PublicKey};
+
+use crate::input::TransferId;
+use crate::listing::Listing;
+use crate::message::Hello;
+use crate::output::Standing;
+use crate::store::Number;
+use crate::time::NodeTime;
+
+/// Bundles that may be under way to one neighbor at a time.
+pub(crate) const WINDOW_BUNDLES: usize = 256;
+/// Octets that may be under way to one neighbor at a time; one bundle may always be.
+pub(crate) const WINDOW_OCTETS: u64 = 8 << 20;
+/// Bundles that may wait for one neighbor in memory; what is beyond stays in the store and is found again.
+pub(crate) const PENDING_MAX: usize = 8192;
+/// Contact messages that may be under way to one neighbor; a neighbor that asks faster is not answered.
+pub(crate) const MESSAGES_MAX: usize = 8;
+
+/// The order in which bundles go to a neighbor: signals first, then by priority, then by age.
+pub(crate) type Rank = (u8, Number);
+
+/// One contact.
+#[derive(Debug)]
+pub(crate) struct Contact {
+    pub(crate) link: String,
+    pub(crate) declared: Option<Eid>,
+    pub(crate) transfer_mru: u64,
+    pub(crate) nonce: [u8; 16],
+    /// What the neighbor says of itself, signed.
+    pub(crate) claim: Option<Claim>,
+    /// `None` until it is decided.
+    pub(crate) standing: Option<Standing>,
+    /// When silence means that the neighbor does not speak our Hello.
+    pub(crate) hello_deadline: Option<NodeTime>,
+    pub(crate) listing: Listing,
+    /// Something could not wait in `pending`: look through the store again.
+    pub(crate) overflowed: bool,
+    pub(crate) pending: BTreeSet<Rank>,
+    /// What needs no further try during this contact: refused for good, or taken by a neighbor whose word does not
+    /// count beyond it.
+    pub(crate) settled: BTreeSet<Number>,
+    /// The neighbor asked for a pause until then.
+    pub(crate) paused_until: Option<NodeTime>,
+    in_flight: BTreeMap<TransferId, InFlight>,
+    bundles_in_flight: BTreeSet<Number>,
+    octets_in_flight: u64,
+    next_transfer: TransferId,
+}
+
+/// What a signed Hello said.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) node: Eid,
+    pub(crate) key: PublicKey,
+    /// It answered our nonce: its signer is at the other end now.
+    pub(crate) fresh: bool,
+    pub(crate) hello: Hello,
+}
+
+/// A transfer that awaits its answer.
+#[derive(Debug)]
+pub(crate) enum InFlight {
+    Message,
+    Bundle { rank: Rank, id: BundleId, octets: u64 },
+}
+
+impl Contact {
+    pub(crate) fn new(link: String, declared: Option<Eid>, transfer_mru: u64) -> Self {
+        Self {
+            link,
+            declared,
+            transfer_mru,
+            nonce: [0; 16],
+            claim: None,
+            standing: None,
+            hello_deadline: None,
+            listing: Listing::Idle,
+            overflowed: false,
+            pending: BTreeSet::new(),
+            settled: BTreeSet::new(),
+            paused_until: None,
+            in_flight: BTreeMap::new(),
+            bundles_in_flight: BTreeSet::new(),
+            octets_in_flight: 0,
+            next_transfer: 0,
+        }
+    }
+
+    /// The node ID of the neighbor where it was authenticated: only then what it has counts beyond the contact.
+    pub(crate) fn authenticated(&self) -> Option<&Eid> {
+        match (self.standing, &self.claim) {
+            (Some(Standing::Authenticated), Some(claim)) => Some(&claim.node),
+            _ => None,
+        }
+    }
+
+    /// Numbers a transfer and remembers it until it is answered.
+    pub(crate) fn launch(&mut self, flight: InFlight) -> TransferId {
+        let transfer = self.next_transfer;
+        self.next_transfer += 1;
+        if let InFlight::Bundle { rank, octets, .. } = &flight {
+            self.bundles_in_flight.insert(rank.1);
+            self.octets_in_flight += octets;
+        }
+        self.in_flight.insert(transfer, flight);
+        transfer
+    }
+
+    /// A transfer was answered.
+    pub(crate) fn land(&mut self, transfer: TransferId) -> Option<InFlight> {
+        let flight = self.in_flight.remove(&transfer)?;
+        if let InFlight::Bundle { rank, octets, .. } = &flight {
+            self.bundles_in_flight.remove(&rank.1);
+            self.octets_in_flight -= octets;
+        }
+        Some(flight)
+    }
+
+    pub(crate) fn has_window(&self) -> bool {
+        self.bundles_in_flight.len() < WINDOW_BUNDLES && self.octets_in_flight < WINDOW_OCTETS
+    }
+
+    pub(crate) fn messages_in_flight(&self) -> usize {
+        self.in_flight.len() - self.bundles_in_flight.len()
+    }
+
+    pub(crate) fn is_in_flight(&self, number: Number) -> bool {
+        self.bundles_in_flight.contains(&number)
+    }
+
+    /// Puts a bundle among those that wait, or notes that there was no room for it.
+    pub(crate) fn enqueue(&mut self, rank: Rank) {
+        if self.pending.len() < PENDING_MAX {
+            self.pending.insert(rank);
+        } else {
+            self.overflowed = true;
+        }
+    }
+
+    /// A bundle is gone from the store.
+    pub(crate) fn forget(&mut self, number: Number) {
+        self.pending.retain(|rank| rank.1 != number);
+        self.settled.remove(&number);
+    }
+
+    /// The next time that something is due on this contact.
+    pub(crate) fn deadline(&self) -> Option<NodeTime> {
+        [self.hello_deadline, self.paused_until, self.listing.deadline()].into_iter().flatten().min()
+    }
+}

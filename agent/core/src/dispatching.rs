@@ -1,0 +1,106 @@
+//! Where a stored bundle goes (RFC 9171 §5.3): to local endpoints, to every contact that lacks it, and away.
+
+use bundle_format::{AdministrativeRecord, CheckedBundle, Eid};
+
+use crate::agent::Agent;
+use crate::input::ContactId;
+use crate::output::Notice;
+use crate::reporting::Assertion;
+use crate::store::{Number, StoreError, Tombstone, WriteTxn};
+use crate::time::Now;
+
+impl Agent {
+    /// Local delivery (§5.7): queues the bundle at its endpoint until the application has taken it. Administrative
+    /// records to the node itself are acted upon at once; fragments wait for their fellows.
+    pub(crate) fn deliver(
+        &mut self,
+        now: Now,
+        number: Number,
+        bundle: &CheckedBundle,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        let primary = bundle.head().primary();
+        let destination = primary.destination.clone();
+        if !self.is_local(&destination) {
+            return Ok(());
+        }
+        if primary.fragment.is_some() {
+            return self.reassemble(now, number, bundle.head(), store);
+        }
+        if bundle.head().is_administrative_record() && destination.is_singleton() {
+            self.administrative_record_received(bundle, store)?;
+            return self.discard(number, Tombstone::Until(store.view().deadline_of(number)?), store);
+        }
+        self.queue(&destination, number, store)?;
+        self.report(now, bundle.head(), Assertion::Delivered, store)
+    }
+
+    pub(crate) fn queue(
+        &mut self,
+        endpoint: &Eid,
+        number: Number,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        store.enqueue(endpoint, number)?;
+        self.tell(Notice::Deliverable { endpoint: endpoint.clone(), number });
+        Ok(())
+    }
+
+    /// A status report about a bundle made here is remembered with that bundle (RFC 9171 §6.1.1).
+    fn administrative_record_received(
+        &mut self,
+        bundle: &CheckedBundle,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        let Some(payload) = bundle.payload() else { return Ok(()) };
+        // Unknown or malformed records are ignored (RFC 9713 §2).
+        let Ok(AdministrativeRecord::StatusReport(report)) = AdministrativeRecord::decode(payload) else {
+            return Ok(());
+        };
+        if report.delivered.is_none() {
+            return Ok(());
+        }
+        let by = bundle.head().primary().source.clone();
+        for (number, id) in store.view().find_identity(&report.identity())? {
+            let Some(stored) = store.view().facts(number)? else { continue };
+            // Only the destination's own word counts, or any member's of a group.
+            if stored.destination.node_id().is_none_or(|node| Some(node) == by.node_id()) {
+                store.mark_delivered(number)?;
+                self.tell(Notice::Delivered { id, by: by.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Offers a new bundle to every open contact but the one that brought it.
+    pub(crate) fn offer_everywhere(
+        &mut self,
+        number: Number,
+        from: Option<ContactId>,
+        store: &WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        let ids: Vec<ContactId> = self.contacts.keys().copied().filter(|id| Some(*id) != from).collect();
+        for id in ids {
+            let Some(mut contact) = self.contacts.remove(&id) else { continue };
+            if let Some(rank) = self.offerable(&contact, number, store.view())? {
+                contact.enqueue(rank);
+            }
+            self.contacts.insert(id, contact);
+        }
+        Ok(())
+    }
+
+    /// Takes a bundle out of the store and out of every contact's plans (§5.10, §5.11).
+    pub(crate) fn discard(
+        &mut self,
+        number: Number,
+        tombstone: Tombstone,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        store.remove(number, tombstone)?;
+        for contact in self.contacts.values_mut() {
+            contact.forget(number);
+        }
+        Ok(())
+    }
+}

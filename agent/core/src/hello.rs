@@ -1,0 +1,146 @@
+//! Who is at the other end: the exchange that opens every contact (`docs/contact.md`).
+//!
+//! Each side sends a signed Hello with a nonce, and answers the other's nonce in a second one. A neighbor whose key is
+//! the one trusted for its name, and who answered our nonce, is authenticated; nobody else learns what we hold.
+
+use bundle_format::CheckedBundle;
+
+use crate::agent::Agent;
+use crate::config::Carry;
+use crate::contact::{Claim, Contact};
+use crate::input::ContactId;
+use crate::listing::Listing;
+use crate::message::{ContactMessage, GROUPS_MAX, Hello};
+use crate::output::{Notice, Output, Standing};
+use crate::store::{NeighborContact, StoreError, WriteTxn};
+use crate::time::Now;
+
+/// How long a neighbor may stay silent before it counts as foreign: three times a slow satellite round trip and a
+/// store that is busy.
+const HELLO_PATIENCE_MS: u64 = 10_000;
+
+impl Agent {
+    pub(crate) fn contact_opened(
+        &mut self,
+        now: Now,
+        id: ContactId,
+        mut contact: Contact,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        contact.nonce = self.dice.roll();
+        contact.hello_deadline = Some(now.node.after_ms(HELLO_PATIENCE_MS));
+        self.contacts.insert(id, contact);
+        self.say_hello(now, id, None, store)
+    }
+
+    fn say_hello(
+        &mut self,
+        now: Now,
+        id: ContactId,
+        answer: Option<[u8; 16]>,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        let Some(contact) = self.contacts.get(&id) else { return Ok(()) };
+        let wants_all = self.config.carry == Carry::All || self.subscriptions.len() as u64 > GROUPS_MAX;
+        let groups = if wants_all { Vec::new() } else { self.subscriptions.iter().cloned().collect() };
+        let hello = Hello {
+            nonce: contact.nonce,
+            answer,
+            epoch: self.epoch,
+            wants_all,
+            groups,
+            also: self.config.ipn.iter().cloned().collect(),
+        };
+        self.send_message(now, id, &ContactMessage::Hello(hello), store)
+    }
+
+    /// A Hello arrived. Only a valid signature makes it one; whose, decides what the neighbor is to us.
+    pub(crate) fn hello_received(
+        &mut self,
+        now: Now,
+        id: ContactId,
+        (bundle, hello): (&CheckedBundle, Hello),
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        let Some(key) = bundle.signer() else { return Ok(()) };
+        let node = bundle.head().primary().source.clone();
+        if self.is_self(&node) {
+            if key != self.config.key.public() {
+                self.tell(Notice::NameTaken { contact: id });
+            }
+            self.emit(Output::CloseContact {
+                contact: id,
+                reason: format!("the neighbor calls itself {node}, as we do"),
+            });
+            return Ok(());
+        }
+        let Some(contact) = self.contacts.get_mut(&id) else { return Ok(()) };
+        let fresh = hello.answer == Some(contact.nonce);
+        let already_fresh =
+            contact.claim.as_ref().is_some_and(|claim| claim.fresh && claim.key == key && claim.node == node);
+        let answered = contact.claim.as_ref().is_some_and(|claim| claim.hello.nonce == hello.nonce);
+        let nonce = hello.nonce;
+        contact.claim = Some(Claim { node, key, fresh: fresh || already_fresh, hello });
+        if !answered {
+            self.say_hello(now, id, Some(nonce), store)?;
+        }
+        self.judge(now, id, store)
+    }
+
+    /// Decides what a neighbor is to us, from its claim and from whom we trust; again whenever trust changes.
+    pub(crate) fn judge(
+        &mut self,
+        now: Now,
+        id: ContactId,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        let Some(contact) = self.contacts.get(&id) else { return Ok(()) };
+        let Some(claim) = &contact.claim else { return Ok(()) };
+        let trusted = self.config.trusted_key(store.view(), &claim.node)? == Some(claim.key);
+        let standing = match (trusted, claim.fresh) {
+            (true, true) => Standing::Authenticated,
+            // The proof is on its way: the deadline decides if it is not.
+            (true, false) => return Ok(()),
+            (false, _) => Standing::Foreign,
+        };
+        if contact.standing == Some(standing) {
+            return Ok(());
+        }
+        if standing == Standing::Authenticated {
+            let met =
+                NeighborContact { key: claim.key, epoch: claim.hello.epoch, link: contact.link.clone(), now };
+            store.neighbor_met(&claim.node.clone(), &met)?;
+        }
+        self.settle_standing(now, id, standing);
+        Ok(())
+    }
+
+    fn settle_standing(&mut self, now: Now, id: ContactId, standing: Standing) {
+        let Some(contact) = self.contacts.get_mut(&id) else { return };
+        contact.standing = Some(standing);
+        contact.hello_deadline = None;
+        contact.pending.clear();
+        contact.listing = match standing {
+            Standing::Authenticated => Listing::due(now.node),
+            Standing::Foreign => Listing::scan(),
+        };
+        let neighbor =
+            contact.claim.as_ref().map(|claim| claim.node.clone()).or_else(|| contact.declared.clone());
+        if let Some(neighbor) = neighbor {
+            self.tell(Notice::NeighborKnown { contact: id, neighbor, standing });
+        }
+    }
+
+    /// A neighbor that kept silent for too long is foreign.
+    pub(crate) fn settle_silent_contacts(&mut self, now: Now) {
+        let silent: Vec<ContactId> = self
+            .contacts
+            .iter()
+            .filter(|(_, contact)| contact.hello_deadline.is_some_and(|deadline| deadline <= now.node))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in silent {
+            self.settle_standing(now, id, Standing::Foreign);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What happens to an agent, in the past tense.
+
+use bundle_format::{CheckedBundle, Eid};
+use bytes::Bytes;
+
+use crate::request::{Request, RequestId};
+use crate::store::{Number, PayloadPlace};
+
+/// One contact with one neighbor over one link. Chosen by the driver, never used twice while it runs.
+pub type ContactId = u64;
+
+/// A transfer within a contact and a direction, as the convergence layer numbers it.
+pub type TransferId = u64;
+
+/// The driver's name for a staging that it asked for.
+pub type Ticket = u64;
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A link to a neighbor is open.
+    ContactOpened {
+        /// The driver's number for it.
+        contact: ContactId,
+        /// The link, for people: `tcp://192.0.2.7:4556`.
+        link: String,
+        /// The node ID that the neighbor declared to the convergence layer: a claim.
+        declared: Option<Eid>,
+        /// The largest bundle that the neighbor takes, in octets.
+        transfer_mru: u64,
+    },
+    /// The link is gone, and with it every transfer that was not answered.
+    ContactClosed {
+        /// Which.
+        contact: ContactId,
+    },
+    /// A bundle arrived, whole and checked. It is answered with `Accept` or `Refuse`.
+    BundleReceived {
+        /// Where from.
+        contact: ContactId,
+        /// The neighbor's number for the transfer.
+        transfer: TransferId,
+        /// The bundle, as the checks left it.
+        bundle: Box<CheckedBundle>,
+        /// Where its payload is.
+        payload: PayloadPlace,
+    },
+    /// Room is needed for a payload too large to be held in memory. Answered with `StagingReady`.
+    StagingRequested {
+        /// The driver's name for the answer.
+        ticket: Ticket,
+    },
+    /// The next piece of a staged payload: every one but the last has [`crate::store::CHUNK_OCTETS`] octets.
+    ChunkArrived {
+        /// From `StagingReady`.
+        number: Number,
+        /// 0, 1, 2, ...
+        index: u32,
+        /// The piece.
+        octets: Bytes,
+    },
+    /// Nothing more will come of a staged payload.
+    StagingAbandoned {
+        /// From `StagingReady`.
+        number: Number,
+    },
+    /// The neighbor answered for a bundle that we sent.
+    SendSettled {
+        /// Where to.
+        contact: ContactId,
+        /// Our number for the transfer, from `Send`.
+        transfer: TransferId,
+        /// The answer.
+        outcome: SendOutcome,
+    },
+    /// A record could not be read back as it was written: its checksum is wrong.
+    RecordDamaged {
+        /// Which bundle's.
+        number: Number,
+    },
+    /// A user, or another part of this node, asks for something. Answered with `Answer`.
+    Requested {
+        /// The driver's name for the answer.
+        id: RequestId,
+        /// What is asked.
+        request: Request,
+    },
+    /// The time that `poll_timeout` named has come, or something else woke the driver.
+    TimeoutReached,
+}
+
+/// How a transfer of ours ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendOutcome {
+    /// The neighbor has it and answers for it.
+    Sent,
+    /// The neighbor has had it before.
+    AlreadyThere,
+    /// The neighbor has no room now.
+    NoRoom,
+    /// The neighbor will not take this bundle.
+    NotAcceptable,
+    /// It did not get through; another try may.
+    Failed,
+}

@@ -1,0 +1,247 @@
+//! Finding out what a neighbor lacks: it lists its ids in ranges, we go through ours beside them.
+//!
+//! Each side asks for the other's list and sends what it finds missing there, so that neither depends on the other's
+//! honesty for more than its own completeness. Work is cut into steps of [`SIFTED_PER_STEP`] bundles.
+
+use bundle_format::{BundleId, Eid};
+
+use crate::agent::Agent;
+use crate::contact::{Contact, PENDING_MAX, Rank};
+use crate::input::ContactId;
+use crate::message::{ContactMessage, LISTED_MAX, List};
+use crate::output::Standing;
+use crate::store::{Number, StoreError, View, WriteTxn};
+use crate::time::{NodeTime, Now};
+
+/// Bundles looked at in one step: a few milliseconds of reads.
+const SIFTED_PER_STEP: usize = 2048;
+/// How long an answer to a list request may take before it is asked again.
+const ANSWER_PATIENCE_MS: u64 = 30_000;
+/// Requests without an answer before we look through our own store instead and let the neighbor refuse duplicates.
+const ASKED_MAX: u8 = 3;
+
+/// How far we know what the neighbor lacks.
+#[derive(Debug)]
+pub(crate) enum Listing {
+    /// Nothing is being found out.
+    Idle,
+    /// The range after this id is asked for (again) at that time.
+    Asking { after: Option<BundleId>, again: NodeTime, asked: u8 },
+    /// Their list is here, and ours has been gone through up to `cursor`.
+    Sifting { list: List, cursor: Option<BundleId> },
+    /// No list is to be had: our own bundles are gone through, in the order of their numbers.
+    Scanning { after: Option<Number> },
+}
+
+impl Listing {
+    pub(crate) fn due(now: NodeTime) -> Self {
+        Self::Asking { after: None, again: now, asked: 0 }
+    }
+
+    pub(crate) fn scan() -> Self {
+        Self::Scanning { after: None }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<NodeTime> {
+        match self {
+            Self::Asking { again, .. } => Some(*again),
+            _ => None,
+        }
+    }
+
+    fn has_work(&self) -> bool {
+        matches!(self, Self::Sifting { .. } | Self::Scanning { .. })
+    }
+}
+
+impl Agent {
+    /// Goes on with what is due on every contact: silence, lists, and what waits to be sent.
+    pub(crate) fn drive_contacts(&mut self, now: Now, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
+        self.settle_silent_contacts(now);
+        let ids: Vec<ContactId> = self.contacts.keys().copied().collect();
+        for id in ids {
+            self.ask_for_list(now, id, store)?;
+            self.sift(id, store)?;
+            self.pump(now, id, store)?;
+        }
+        Ok(())
+    }
+
+    fn ask_for_list(&mut self, now: Now, id: ContactId, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
+        let Some(contact) = self.contacts.get_mut(&id) else { return Ok(()) };
+        let Listing::Asking { after, again, asked } = contact.listing else { return Ok(()) };
+        if again > now.node {
+            return Ok(());
+        }
+        if asked == ASKED_MAX {
+            contact.listing = Listing::scan();
+            return Ok(());
+        }
+        contact.listing =
+            Listing::Asking { after, again: now.node.after_ms(ANSWER_PATIENCE_MS), asked: asked + 1 };
+        self.send_message(now, id, &ContactMessage::ListRequest { after, most: LISTED_MAX }, store)
+    }
+
+    /// A neighbor asks what we have. Strangers do not learn it.
+    pub(crate) fn list_requested(
+        &mut self,
+        now: Now,
+        id: ContactId,
+        (after, most): (Option<BundleId>, usize),
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        let Some(contact) = self.contacts.get(&id) else { return Ok(()) };
+        if contact.authenticated().is_none() {
+            return Ok(());
+        }
+        let ids: Vec<BundleId> = store.view().ids_from(after, most)?.into_iter().map(|(id, _)| id).collect();
+        let last = if ids.len() < most { None } else { ids.last().copied() };
+        self.send_message(now, id, &ContactMessage::List(List { after, last, ids }), store)
+    }
+
+    /// The list that we asked for. Any other is of no use and left alone.
+    pub(crate) fn list_received(&mut self, id: ContactId, list: List) {
+        let Some(contact) = self.contacts.get_mut(&id) else { return };
+        if let Listing::Asking { after, asked: 1.., .. } = contact.listing
+            && after == list.after
+        {
+            let cursor = list.after;
+            contact.listing = Listing::Sifting { list, cursor };
+        }
+    }
+
+    fn sift(&mut self, id: ContactId, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
+        let Some(mut contact) = self.contacts.remove(&id) else { return Ok(()) };
+        if contact.pending.len() < PENDING_MAX / 2 {
+            let listing = std::mem::replace(&mut contact.listing, Listing::Idle);
+            contact.listing = match listing {
+                Listing::Sifting { list, cursor } => self.sift_list(&mut contact, list, cursor, store)?,
+                Listing::Scanning { after } => self.scan(&mut contact, after, store.view())?,
+                Listing::Idle if contact.overflowed => {
+                    contact.overflowed = false;
+                    Listing::scan()
+                }
+                other => other,
+            };
+            self.unfinished |= contact.listing.has_work();
+        }
+        self.contacts.insert(id, contact);
+        Ok(())
+    }
+
+    fn sift_list(
+        &self,
+        contact: &mut Contact,
+        list: List,
+        cursor: Option<BundleId>,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<Listing, StoreError> {
+        let ours = store.view().ids_from(cursor, SIFTED_PER_STEP)?;
+        let reached_end = ours.len() < SIFTED_PER_STEP;
+        let mut next = cursor;
+        let mut past_range = false;
+        for (id, number) in ours {
+            if list.last.is_some_and(|last| id > last) {
+                past_range = true;
+                break;
+            }
+            next = Some(id);
+            if list.ids.binary_search(&id).is_ok() {
+                Self::note_held(contact, number, store)?;
+            } else if let Some(rank) = self.offerable(contact, number, store.view())? {
+                contact.enqueue(rank);
+            }
+        }
+        if !past_range && !reached_end {
+            return Ok(Listing::Sifting { list, cursor: next });
+        }
+        Ok(match list.last {
+            Some(last) => Listing::Asking { after: Some(last), again: NodeTime::default(), asked: 0 },
+            None => Listing::Idle,
+        })
+    }
+
+    fn scan(
+        &self,
+        contact: &mut Contact,
+        after: Option<Number>,
+        view: View<'_>,
+    ) -> Result<Listing, StoreError> {
+        let numbers = view.numbers_from(after, SIFTED_PER_STEP)?;
+        for number in &numbers {
+            if let Some(rank) = self.offerable(contact, *number, view)? {
+                contact.enqueue(rank);
+            }
+        }
+        Ok(match numbers.last() {
+            Some(last) if numbers.len() == SIFTED_PER_STEP => Listing::Scanning { after: Some(*last) },
+            _ => Listing::Idle,
+        })
+    }
+
+    /// What an authenticated neighbor has is remembered beyond the contact.
+    pub(crate) fn note_held(
+        contact: &Contact,
+        number: Number,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        match contact.authenticated() {
+            Some(neighbor) if !store.view().holds(neighbor, number)? => store.mark_held(neighbor, number),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a stored bundle is to go to this neighbor, and in which place of the order.
+    pub(crate) fn offerable(
+        &self,
+        contact: &Contact,
+        number: Number,
+        view: View<'_>,
+    ) -> Result<Option<Rank>, StoreError> {
+        if contact.settled.contains(&number) || contact.is_in_flight(number) {
+            return Ok(None);
+        }
+        let Some(facts) = view.facts(number)? else { return Ok(None) };
+        if !self.wanted_by(contact, &facts.destination) {
+            return Ok(None);
+        }
+        if let Some(neighbor) = contact.authenticated()
+            && view.holds(neighbor, number)?
+        {
+            return Ok(None);
+        }
+        Ok(Some((facts.rank(), number)))
+    }
+
+    /// What a neighbor is to get: what it asked for where it is authenticated; else what is addressed to it, or what
+    /// configuration routes to it. Nobody gets back what only its destination, this node, is to have.
+    fn wanted_by(&self, contact: &Contact, destination: &Eid) -> bool {
+        let singleton_node = destination.node_id();
+        if singleton_node.as_ref().is_some_and(|node| self.is_self(node)) {
+            return false;
+        }
+        match (contact.standing, &contact.claim) {
+            (Some(Standing::Authenticated), Some(claim)) => {
+                claim.hello.wants_all
+                    || claim.hello.groups.contains(destination)
+                    || singleton_node
+                        .is_some_and(|node| node == claim.node || claim.hello.also.contains(&node))
+            }
+            (Some(Standing::Foreign), _) => {
+                contact.declared.as_ref().is_some_and(|declared| self.goes_to_foreign(declared, destination))
+            }
+            _ => false,
+        }
+    }
+
+    fn goes_to_foreign(&self, declared: &Eid, destination: &Eid) -> bool {
+        let node = destination.node_id();
+        if node.as_ref() == Some(declared) {
+            return true;
+        }
+        self.config.foreign.iter().filter(|foreign| foreign.node == *declared).any(|foreign| {
+            foreign.groups.contains(destination)
+                || node.as_ref().is_some_and(|node| foreign.routes.contains(node))
+        })
+    }
+}

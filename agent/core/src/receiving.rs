@@ -1,0 +1,219 @@
+//! Reception of a bundle (RFC 9171 §5.6): the questions at the door, then one transaction that makes it ours.
+
+use bundle_format::{BundleId, CheckedBundle};
+
+use crate::admission::{self, Vouched};
+use crate::agent::Agent;
+use crate::config::Stance;
+use crate::input::{ContactId, TransferId};
+use crate::message::ContactMessage;
+use crate::output::{Notice, Output};
+use crate::refusal::Refusal;
+use crate::reporting::Assertion;
+use crate::store::{
+    NewRecord, Number, PayloadPlace, Standing as SourceStanding, StoreError, Tombstone, WriteTxn,
+};
+use crate::time::Now;
+
+/// Extension blocks that this node processes (RFC 9171 §4.4); security blocks are kept for whoever understands them.
+const PROCESSED_BLOCKS: [u64; 5] = [6, 7, 10, 11, 12];
+
+/// A bundle as it came, with what is known of its way here.
+pub(crate) struct Arrival<'b> {
+    pub(crate) bundle: &'b CheckedBundle,
+    pub(crate) payload: PayloadPlace,
+    /// The contact that brought it.
+    pub(crate) contact: Option<ContactId>,
+    /// A node that has it, because it came from there.
+    pub(crate) holder: Option<bundle_format::Eid>,
+    /// How long it is known to have lain on a drive, in milliseconds.
+    pub(crate) dormant_ms: u64,
+}
+
+impl Agent {
+    pub(crate) fn bundle_received(
+        &mut self,
+        now: Now,
+        (contact, transfer): (ContactId, TransferId),
+        bundle: &CheckedBundle,
+        payload: PayloadPlace,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        if bundle.head().primary().destination == self.contact_endpoint {
+            Self::abandon(payload, store)?;
+            self.message_received(now, contact, bundle, store)?;
+            self.emit(Output::Accept { contact, transfer });
+            return Ok(());
+        }
+        let holder = self.contacts.get(&contact).and_then(|contact| contact.authenticated().cloned());
+        let arrival = Arrival { bundle, payload, contact: Some(contact), holder, dormant_ms: 0 };
+        match self.receive(now, &arrival, store)? {
+            Ok(_) => self.emit(Output::Accept { contact, transfer }),
+            Err(refusal) => self.emit(Output::Refuse { contact, transfer, refusal }),
+        }
+        Ok(())
+    }
+
+    /// Acts upon what a neighbor says. A message that cannot be read is no reason to end the contact.
+    fn message_received(
+        &mut self,
+        now: Now,
+        contact: ContactId,
+        bundle: &CheckedBundle,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        let payload = bundle.payload().map(|octets| ContactMessage::decode(octets));
+        match payload {
+            Some(Ok(ContactMessage::Hello(hello))) => {
+                self.hello_received(now, contact, (bundle, hello), store)
+            }
+            Some(Ok(ContactMessage::ListRequest { after, most })) => {
+                self.list_requested(now, contact, (after, most), store)
+            }
+            Some(Ok(ContactMessage::List(list))) => {
+                self.list_received(contact, list);
+                Ok(())
+            }
+            Some(Err(_)) | None => Ok(()),
+        }
+    }
+
+    /// Takes a bundle in, or says why not. What was staged for a refused bundle is given up.
+    pub(crate) fn receive(
+        &mut self,
+        now: Now,
+        arrival: &Arrival<'_>,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<Result<(BundleId, Number), Refusal>, StoreError> {
+        match self.question(now, arrival, store)? {
+            Ok(vouched) => {
+                let number = self.keep(now, arrival, vouched, store)?;
+                Ok(Ok((arrival.bundle.id(), number)))
+            }
+            Err(refusal) => {
+                Self::abandon(arrival.payload, store)?;
+                self.turn_away(arrival, &refusal, store)?;
+                Ok(Err(refusal))
+            }
+        }
+    }
+
+    /// Every question that a bundle must answer; the state may have changed since they were asked of its head.
+    fn question(
+        &self,
+        now: Now,
+        arrival: &Arrival<'_>,
+        store: &WriteTxn<'_>,
+    ) -> Result<Result<Vouched, Refusal>, StoreError> {
+        let view = store.view();
+        match view.find(&arrival.bundle.id())? {
+            Some(crate::store::Presence::Held(_)) => return Ok(Err(Refusal::Duplicate)),
+            Some(crate::store::Presence::Gone) => return Ok(Err(Refusal::Gone)),
+            None => {}
+        }
+        let head = arrival.bundle.head();
+        if let Some(refusal) = admission::consider(&self.config, view, now, head)?
+            && (refusal != Refusal::Duplicate || arrival.bundle.signer().is_none())
+        {
+            return Ok(Err(refusal));
+        }
+        if admission::deadline(&self.config, now, head, arrival.dormant_ms).is_none() {
+            return Ok(Err(Refusal::Expired));
+        }
+        let reception = head.reception(&PROCESSED_BLOCKS);
+        if let Some(block_type) = reception.delete_for {
+            return Ok(Err(Refusal::Unprocessable { block_type }));
+        }
+        admission::vouch(&self.config, view, arrival.bundle)
+    }
+
+    /// Writes a bundle and all that follows from it, in this transaction.
+    fn keep(
+        &mut self,
+        now: Now,
+        arrival: &Arrival<'_>,
+        vouched: Vouched,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<Number, StoreError> {
+        self.resolve_identity(now, arrival, store)?;
+        let bundle = arrival.bundle;
+        // §5.6 step 4: blocks that we cannot process and that ask for it are left behind.
+        let reception = bundle.head().reception(&PROCESSED_BLOCKS);
+        let head = bundle.head().without_blocks(&reception.drop);
+        let record = NewRecord {
+            bundle,
+            head: &head,
+            received: now,
+            age_at_reception_ms: admission::age_on_arrival_ms(now, bundle.head(), arrival.dormant_ms),
+            deadline: admission::deadline(&self.config, now, bundle.head(), arrival.dormant_ms)
+                .unwrap_or(now.node),
+            priority: bundle
+                .head()
+                .metadata(&self.config.profile)
+                .map(|metadata| metadata.priority)
+                .unwrap_or_default(),
+            standing: match vouched {
+                Vouched::Trusted => SourceStanding::Trusted,
+                Vouched::By(_) => SourceStanding::Unvouched,
+            },
+        };
+        let number = store.insert(&record, arrival.payload)?;
+        if let Some(holder) = &arrival.holder {
+            store.mark_held(holder, number)?;
+        }
+        self.tell(Notice::Stored { id: bundle.id(), number });
+        self.report(now, bundle.head(), Assertion::Received, store)?;
+        if vouched != Vouched::By(Stance::Carry) {
+            self.deliver(now, number, bundle, store)?;
+        }
+        self.offer_everywhere(number, arrival.contact, store)?;
+        Ok(number)
+    }
+
+    /// Two bundles of one identity: a verified one replaces an unverified one; two verified ones mean that the source's
+    /// key is in use twice, which its owner must hear of.
+    fn resolve_identity(
+        &mut self,
+        now: Now,
+        arrival: &Arrival<'_>,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        let head = arrival.bundle.head();
+        for (number, _) in store.view().find_identity(&head.identity())? {
+            let Some(stored) = store.view().facts(number)? else { continue };
+            if stored.signer.is_none() && arrival.bundle.signer().is_some() {
+                self.discard(number, Tombstone::Until(stored.deadline.max(now.node)), store)?;
+            } else if stored.signer.is_some() && arrival.bundle.signer().is_some() {
+                self.tell(Notice::Equivocation { source: head.primary().source.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    fn turn_away(
+        &mut self,
+        arrival: &Arrival<'_>,
+        refusal: &Refusal,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        if *refusal == Refusal::Duplicate {
+            if let (Some(holder), Some(crate::store::Presence::Held(number))) =
+                (&arrival.holder, store.view().find(&arrival.bundle.id())?)
+                && !store.view().holds(holder, number)?
+            {
+                store.mark_held(holder, number)?;
+            }
+        } else if *refusal != Refusal::Gone {
+            let source = arrival.bundle.head().primary().source.clone();
+            self.tell(Notice::BundleRefused { source, refusal: refusal.clone() });
+        }
+        Ok(())
+    }
+
+    fn abandon(payload: PayloadPlace, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
+        match payload {
+            PayloadPlace::Inline => Ok(()),
+            PayloadPlace::Staged(number) => store.abandon_staging(number),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Bundles and messages on their way to a neighbor (RFC 9171 §5.4): a window's worth at a time, best first.
+
+use bundle_format::{BundleFlags, BundleId, Head, NewBundle};
+use bytes::Bytes;
+
+use crate::agent::Agent;
+use crate::contact::{Contact, InFlight, MESSAGES_MAX, Rank};
+use crate::input::{ContactId, SendOutcome, TransferId};
+use crate::message::ContactMessage;
+use crate::output::{Notice, Output, Parcel, ParcelPayload, Standing};
+use crate::reporting::Assertion;
+use crate::store::{StoreError, StoredBundle, View, WriteTxn};
+use crate::time::Now;
+
+/// A contact message is of no use after this: longer than any step may take on a slow link.
+const MESSAGE_LIFETIME_MS: u64 = 3_600_000;
+/// How long a neighbor without room is left alone.
+const NO_ROOM_PAUSE_MS: u64 = 60_000;
+/// How long after a failed transfer the next try may come.
+const FAILED_PAUSE_MS: u64 = 5_000;
+
+impl Agent {
+    /// Sends a contact message: a bundle of its own that is never stored. A Hello is signed; the others say nothing
+    /// that a signature would have to protect beyond this contact.
+    pub(crate) fn send_message(
+        &mut self,
+        now: Now,
+        id: ContactId,
+        message: &ContactMessage,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        let Some(contact) = self.contacts.get_mut(&id) else { return Ok(()) };
+        if contact.messages_in_flight() >= MESSAGES_MAX {
+            return Ok(());
+        }
+        let transfer = contact.launch(InFlight::Message);
+        let draft = NewBundle {
+            hop_limit: Some(1),
+            ..self.draft(
+                self.contact_endpoint.clone(),
+                MESSAGE_LIFETIME_MS,
+                Self::take_timestamp(now, store)?,
+            )
+        };
+        let payload = Bytes::from(message.encode());
+        let bundle = match message {
+            ContactMessage::Hello(_) => draft.sign(&self.config.profile, &self.config.key, payload.clone()),
+            ContactMessage::ListRequest { .. } | ContactMessage::List(_) => {
+                draft.unsigned(&self.config.profile, payload.clone())
+            }
+        }
+        .expect("a message of bounded size in a bundle of our own making");
+        let head = bundle.head().bytes().clone();
+        let parcel = Parcel { head, payload: ParcelPayload::Inline(payload), tail: bundle.tail().clone() };
+        self.emit(Output::Send { contact: id, transfer, parcel });
+        Ok(())
+    }
+
+    /// What every bundle made here has in common.
+    pub(crate) fn draft(
+        &self,
+        destination: bundle_format::Eid,
+        lifetime_ms: u64,
+        creation: bundle_format::CreationTimestamp,
+    ) -> NewBundle {
+        NewBundle {
+            destination,
+            source: self.config.node.clone(),
+            report_to: bundle_format::Eid::Null,
+            creation,
+            lifetime_ms,
+            flags: BundleFlags::MUST_NOT_FRAGMENT,
+            age_ms: Some(0),
+            hop_limit: Some(self.config.hop_limit),
+            metadata: None,
+        }
+    }
+
+    /// Fills the window of a contact.
+    pub(crate) fn pump(
+        &mut self,
+        now: Now,
+        id: ContactId,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        let Some(mut contact) = self.contacts.remove(&id) else { return Ok(()) };
+        if contact.paused_until.is_some_and(|until| until <= now.node) {
+            contact.paused_until = None;
+        }
+        while contact.paused_until.is_none() && contact.has_window() {
+            let Some(rank) = contact.pending.pop_first() else { break };
+            // What waited may have been deleted, delivered or taken by another way since.
+            if self.offerable(&contact, rank.1, store.view())?.is_none() {
+                continue;
+            }
+            if let Some((bundle, parcel)) = self.parcel(now, &contact, rank, store.view())? {
+                let transfer = contact.launch(InFlight::Bundle { rank, id: bundle, octets: parcel.octets() });
+                self.emit(Output::Send { contact: id, transfer, parcel });
+            }
+        }
+        self.contacts.insert(id, contact);
+        Ok(())
+    }
+
+    /// The bundle as this neighbor is to see it: previous node, age and hop count rewritten (§5.4 step 4).
+    fn parcel(
+        &self,
+        now: Now,
+        contact: &Contact,
+        rank: Rank,
+        view: View<'_>,
+    ) -> Result<Option<(BundleId, Parcel)>, StoreError> {
+        let Some(stored) = view.bundle(rank.1)? else { return Ok(None) };
+        if stored.deadline <= now.node {
+            return Ok(None);
+        }
+        let Ok(head) = Head::parse(stored.head.clone()) else { return Ok(None) };
+        let Ok(head) = head.forwarded(&self.config.node, Some(age_ms(now, &stored))) else { return Ok(None) };
+        let payload = match &stored.inline_payload {
+            Some(octets) => ParcelPayload::Inline(octets.clone()),
+            None => ParcelPayload::Stored { number: rank.1, octets: stored.payload_octets },
+        };
+        let parcel = Parcel { head: head.bytes().clone(), payload, tail: stored.tail.clone() };
+        Ok((parcel.octets() <= contact.transfer_mru).then_some((stored.id, parcel)))
+    }
+
+    /// A neighbor answered for something that we sent.
+    pub(crate) fn send_settled(
+        &mut self,
+        now: Now,
+        (id, transfer): (ContactId, TransferId),
+        outcome: SendOutcome,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        let Some(contact) = self.contacts.get_mut(&id) else { return Ok(()) };
+        let Some(InFlight::Bundle { rank, id: bundle, .. }) = contact.land(transfer) else { return Ok(()) };
+        match outcome {
+            SendOutcome::Sent | SendOutcome::AlreadyThere => {
+                if contact.standing == Some(Standing::Foreign) {
+                    contact.settled.insert(rank.1);
+                }
+                let neighbor = contact.authenticated().or(contact.declared.as_ref()).cloned();
+                Self::note_held(contact, rank.1, store)?;
+                self.tell(Notice::Carried { id: bundle, neighbor });
+                if outcome == SendOutcome::Sent {
+                    self.report_stored(now, rank.1, Assertion::Forwarded, store)?;
+                }
+            }
+            SendOutcome::NoRoom => {
+                contact.enqueue(rank);
+                contact.paused_until = Some(now.node.after_ms(NO_ROOM_PAUSE_MS));
+            }
+            SendOutcome::Failed => {
+                contact.enqueue(rank);
+                contact.paused_until = Some(now.node.after_ms(FAILED_PAUSE_MS));
+            }
+            SendOutcome::NotAcceptable => {
+                contact.settled.insert(rank.1);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How old a stored bundle is now, in milliseconds (RFC 9171 §4.4.2): its age on arrival and its time here.
+pub(crate) fn age_ms(now: Now, stored: &StoredBundle) -> u64 {
+    stored.age_at_reception_ms.saturating_add(now.node.since_ms(stored.received))
+}

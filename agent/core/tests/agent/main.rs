@@ -1,0 +1,10 @@
+//! The agent by scripted steps: inputs in, outputs out, a real store underneath, no clock and no socket.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that fails may panic wherever it likes"
+)]
+
+mod contact;
+mod door;
+mod support;

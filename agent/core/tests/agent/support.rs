@@ -1,0 +1,308 @@
+//! Agents with real stores, and a wire between two of them that loses nothing.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use agent_core::Agent;
+use agent_core::config::{Carry, Config, Stance};
+use agent_core::input::{ContactId, Input, SendOutcome, TransferId};
+use agent_core::output::{Notice, Output, Parcel, ParcelPayload};
+use agent_core::refusal::Refusal;
+use agent_core::request::{Answer, Conflict, Order, Report, Request};
+use agent_core::store::{CHUNK_OCTETS, Durability, Number, PayloadPlace, Store, StoreOptions};
+use agent_core::time::{NodeTime, Now};
+use bundle_format::{Bundle, BundleId, CheckedBundle, DtnTime, Eid, Limits, Metadata, NodeKey, Profile};
+use bytes::{Bytes, BytesMut};
+
+pub(crate) const CONTACT: ContactId = 7;
+const DAY_MS: u64 = 86_400_000;
+
+/// A node without a driver: each input is a transaction of its own.
+pub(crate) struct Node {
+    pub(crate) agent: Agent,
+    pub(crate) store: Store,
+    pub(crate) now: Now,
+    _folder: tempfile::TempDir,
+}
+
+pub(crate) fn eid(text: &str) -> Eid {
+    text.parse().unwrap()
+}
+
+/// The key of the node with this name; the same in every test.
+pub(crate) fn key(name: &str) -> NodeKey {
+    let mut seed = [0; 32];
+    seed[..name.len()].copy_from_slice(name.as_bytes());
+    NodeKey::from_seed(seed)
+}
+
+pub(crate) fn config(name: &str) -> Config {
+    Config {
+        node: eid(&format!("dtn://{name}/")),
+        ipn: None,
+        key: key(name),
+        profile: Profile::default(),
+        limits: Limits::default(),
+        carry: Carry::All,
+        strangers: Stance::Refuse,
+        unsigned: Stance::Refuse,
+        quota_octets: 1 << 30,
+        stranger_quota_octets: 1 << 20,
+        lifetime_ms_max: 365 * DAY_MS,
+        hop_limit: 64,
+        foreign: Vec::new(),
+        trust: Vec::new(),
+    }
+}
+
+pub(crate) fn order(destination: &str) -> Order {
+    Order {
+        destination: eid(destination),
+        source_demux: String::new(),
+        lifetime_ms: 30 * DAY_MS,
+        metadata: Metadata::default(),
+        report: Report::Nothing,
+    }
+}
+
+impl Node {
+    pub(crate) fn new(name: &str) -> Self {
+        Self::with(config(name))
+    }
+
+    pub(crate) fn with(config: Config) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = StoreOptions { durability: Durability::Unsynced, ..StoreOptions::default() };
+        let store = Store::open(folder.path(), &options).unwrap();
+        let now = Now { node: NodeTime::from_ms(1_000), utc: Some(DtnTime(800_000_000_000)) };
+        let agent = Agent::open(Arc::new(config), [9; 32], now, store.read().unwrap().view()).unwrap();
+        Self { agent, store, now, _folder: folder }
+    }
+
+    /// A node that trusts these others.
+    pub(crate) fn trusting(name: &str, others: &[&str]) -> Self {
+        let mut node = Self::new(name);
+        for other in others {
+            node.trust(other);
+        }
+        node
+    }
+
+    pub(crate) fn trust(&mut self, other: &str) {
+        let request = Request::TrustAdd {
+            node: eid(&format!("dtn://{other}/")),
+            key: key(other).public(),
+            conflict: Conflict::Refuse,
+        };
+        assert_eq!(self.ask(request), Answer::Done { changed: true });
+    }
+
+    pub(crate) fn step(&mut self, input: Input) -> Vec<Output> {
+        let mut txn = self.store.write().unwrap();
+        self.agent.handle(self.now, input, &mut txn).unwrap();
+        txn.commit().unwrap();
+        std::iter::from_fn(|| self.agent.poll_output()).collect()
+    }
+
+    /// An answer, with what else came of the request thrown away.
+    pub(crate) fn ask(&mut self, request: Request) -> Answer {
+        self.ask_and_hear(request).0
+    }
+
+    pub(crate) fn ask_and_hear(&mut self, request: Request) -> (Answer, Vec<Output>) {
+        let mut outputs = self.step(Input::Requested { id: 1, request });
+        let at =
+            outputs.iter().position(|output| matches!(output, Output::Answer { .. })).expect("an answer");
+        let Output::Answer { answer, .. } = outputs.remove(at) else { unreachable!() };
+        (answer, outputs)
+    }
+
+    pub(crate) fn transmit(&mut self, order: Order, payload: &[u8]) -> BundleId {
+        match self.ask(Request::Transmit { order, payload: Bytes::copy_from_slice(payload) }) {
+            Answer::Transmitted { id, .. } => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A bundle comes out of nowhere; what the door said.
+    pub(crate) fn import(&mut self, bundle: CheckedBundle) -> Result<BundleId, Refusal> {
+        let request = Request::Import {
+            bundle: Box::new(bundle),
+            payload: PayloadPlace::Inline,
+            from: None,
+            dormant_ms: 0,
+        };
+        match self.ask(request) {
+            Answer::Imported { id } => Ok(id),
+            Answer::Refused(refusal) => Err(refusal),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn has(&self, id: &BundleId) -> bool {
+        matches!(
+            self.store.read().unwrap().view().find(id).unwrap(),
+            Some(agent_core::store::Presence::Held(_))
+        )
+    }
+
+    pub(crate) fn bundles(&self) -> u64 {
+        self.store.read().unwrap().view().usage().unwrap().bundles
+    }
+
+    pub(crate) fn queued(&self, endpoint: &str) -> Option<Number> {
+        self.store.read().unwrap().view().queued(&eid(endpoint), None).unwrap()
+    }
+
+    pub(crate) fn payload(&self, number: Number) -> Bytes {
+        let txn = self.store.read().unwrap();
+        let stored = txn.view().bundle(number).unwrap().expect("it is here");
+        if let Some(inline) = &stored.inline_payload {
+            return inline.clone();
+        }
+        let mut payload = BytesMut::new();
+        for index in 0..u32::try_from(stored.payload_octets.div_ceil(CHUNK_OCTETS as u64)).unwrap() {
+            payload.extend_from_slice(&txn.view().payload_chunk(number, index).unwrap().expect("a chunk"));
+        }
+        payload.freeze()
+    }
+
+    pub(crate) fn wait_ms(&mut self, ms: u64) -> Vec<Output> {
+        self.now.node = self.now.node.after_ms(ms);
+        self.now.utc = self.now.utc.map(|utc| DtnTime(utc.0 + ms));
+        self.step(Input::TimeoutReached)
+    }
+
+    fn octets_of(&self, parcel: &Parcel) -> Bytes {
+        let payload = match &parcel.payload {
+            ParcelPayload::Inline(octets) => octets.clone(),
+            ParcelPayload::Stored { number, .. } => self.payload(*number),
+        };
+        [&parcel.head[..], &payload, &parcel.tail].concat().into()
+    }
+}
+
+/// Two nodes with a contact open between them.
+pub(crate) struct Pair {
+    pub(crate) a: Node,
+    pub(crate) b: Node,
+    /// Notices of both, in order, with the side that told them.
+    pub(crate) told: Vec<(Side, Notice)>,
+    /// Bundles that crossed, contact messages not counted.
+    pub(crate) crossed: usize,
+    pub(crate) closed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    A,
+    B,
+}
+
+impl Pair {
+    pub(crate) fn meet(a: Node, b: Node) -> Self {
+        let mut pair = Self { a, b, told: Vec::new(), crossed: 0, closed: false };
+        let mut work = VecDeque::new();
+        for side in [Side::A, Side::B] {
+            let declared = Some(pair.node(other(side)).agent.config().node.clone());
+            let input = Input::ContactOpened {
+                contact: CONTACT,
+                link: "test".into(),
+                declared,
+                transfer_mru: u64::MAX,
+            };
+            work.push_back((side, input));
+        }
+        pair.run(work);
+        pair
+    }
+
+    pub(crate) fn node(&mut self, side: Side) -> &mut Node {
+        match side {
+            Side::A => &mut self.a,
+            Side::B => &mut self.b,
+        }
+    }
+
+    /// Puts a request to one side and carries everything that follows from it.
+    pub(crate) fn ask(&mut self, side: Side, request: Request) {
+        self.run(VecDeque::from([(side, Input::Requested { id: 1, request })]));
+    }
+
+    pub(crate) fn wait_ms(&mut self, ms: u64) {
+        for side in [Side::A, Side::B] {
+            let outputs = self.node(side).wait_ms(ms);
+            let mut work = VecDeque::new();
+            self.carry(side, outputs, &mut work);
+            self.run(work);
+        }
+    }
+
+    fn run(&mut self, mut work: VecDeque<(Side, Input)>) {
+        for _ in 0..100_000 {
+            let Some((side, input)) = work.pop_front().or_else(|| self.due()) else { return };
+            let outputs = self.node(side).step(input);
+            self.carry(side, outputs, &mut work);
+        }
+        panic!("the two never come to rest");
+    }
+
+    /// Work that an agent left for its next step.
+    fn due(&mut self) -> Option<(Side, Input)> {
+        [Side::A, Side::B].into_iter().find_map(|side| {
+            let node = self.node(side);
+            let due = node.agent.poll_timeout().is_some_and(|at| at <= node.now.node);
+            due.then_some((side, Input::TimeoutReached))
+        })
+    }
+
+    fn carry(&mut self, side: Side, outputs: Vec<Output>, work: &mut VecDeque<(Side, Input)>) {
+        for output in outputs {
+            match output {
+                Output::Send { transfer, parcel, .. } => {
+                    let octets = self.node(side).octets_of(&parcel);
+                    let input = self.arrival(transfer, octets);
+                    work.push_back((other(side), input));
+                }
+                Output::Accept { transfer, .. } => {
+                    work.push_back((other(side), settled(transfer, SendOutcome::Sent)));
+                }
+                Output::Refuse { transfer, refusal, .. } => {
+                    let outcome = match refusal {
+                        Refusal::Duplicate | Refusal::Gone => SendOutcome::AlreadyThere,
+                        Refusal::Quota { .. } | Refusal::StoreFull => SendOutcome::NoRoom,
+                        _ => SendOutcome::NotAcceptable,
+                    };
+                    work.push_back((other(side), settled(transfer, outcome)));
+                }
+                Output::CloseContact { .. } => self.closed = true,
+                Output::Tell(notice) => self.told.push((side, notice)),
+                Output::Answer { .. } | Output::StagingReady { .. } => {}
+            }
+        }
+    }
+
+    fn arrival(&mut self, transfer: TransferId, octets: Bytes) -> Input {
+        let bundle = Bundle::parse(octets, &Limits::default()).unwrap().check(&Profile::default());
+        if bundle.head().primary().destination != agent_core::contact_endpoint() {
+            self.crossed += 1;
+        }
+        Input::BundleReceived {
+            contact: CONTACT,
+            transfer,
+            bundle: Box::new(bundle),
+            payload: PayloadPlace::Inline,
+        }
+    }
+}
+
+fn settled(transfer: TransferId, outcome: SendOutcome) -> Input {
+    Input::SendSettled { contact: CONTACT, transfer, outcome }
+}
+
+fn other(side: Side) -> Side {
+    match side {
+        Side::A => Side::B,
+        Side::B => Side::A,
+    }
+}

@@ -31,10 +31,10 @@ use crate::reason::{RejectionReason, TerminationReason};
 use crate::receiving::Receiving;
 use crate::sending::Sending;
 use crate::termination::Termination;
-use crate::timers::{Due, Stage, Timers};
+use crate::timers::{Due, Reading, Stage, Timers};
 
 /// Events that wait before no more octets are taken. One message makes at most three.
-pub const EVENTS_MAX: usize = 64;
+pub const EVENTS_MAX: usize = 32;
 /// Octets to write that wait before no more octets are taken: 128 KiB of segments, and the rest for the answers to
 /// what the neighbor sends while it does not read.
 pub const OUTBOX_MAX: usize = 384 * 1024;
@@ -116,7 +116,9 @@ impl Session {
     /// Takes octets from the front of `input`, as many as there is room for what they cause.
     pub fn receive(&mut self, now: Instant, input: &mut BytesMut) {
         let before = input.len();
-        while self.takes_octets() && self.step(now, input) {}
+        while self.takes_octets() && self.step(now, input) {
+            self.end_if_done();
+        }
         if input.len() < before {
             self.timers.received(now);
         }
@@ -218,10 +220,7 @@ impl Session {
 
     /// Whether octets from the neighbor can be taken now. While not, the socket is not to be read.
     pub fn takes_octets(&self) -> bool {
-        self.phase != Phase::Over
-            && self.out.events.len() < EVENTS_MAX
-            && self.out.outbox.len() < OUTBOX_MAX
-            && self.receiving.has_room()
+        self.phase != Phase::Over && self.reading() == Reading::Now
     }
 
     /// Whether the agent's next [`Outgoing`] can be taken now.
@@ -267,15 +266,29 @@ impl Session {
                 // §5.2.1: no transfer ID is left.
                 self.close(now, TerminationReason::ResourceExhaustion);
             }
-            if self.termination.is_agreed() && self.receiving.is_done() && self.sending.is_done() {
-                self.end(self.termination.words());
-            }
         }
+        self.end_if_done();
         if self.is_link_dropped {
             self.out.events.clear();
         }
-        let is_reading = self.takes_octets();
-        self.timers.reading(is_reading, now);
+        self.timers.reading(self.reading(), now);
+    }
+
+    fn reading(&self) -> Reading {
+        if self.out.events.len() >= EVENTS_MAX || !self.receiving.has_room() {
+            Reading::WaitsForAgent
+        } else if self.out.outbox.len() >= OUTBOX_MAX {
+            Reading::WaitsForNeighbor
+        } else {
+            Reading::Now
+        }
+    }
+
+    /// §6: both sides want to end, and all that had begun is finished.
+    fn end_if_done(&mut self) {
+        if self.termination.is_agreed() && self.receiving.is_done() && self.sending.is_done() {
+            self.end(self.termination.words());
+        }
     }
 
     /// Takes one message, or a piece of data. Says whether there was one.

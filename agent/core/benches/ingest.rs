@@ -3,7 +3,11 @@
 //! `cargo bench -p agent-core --bench ingest`. Everything is on (checksums, indexes, one fsync a commit, in the system's
 //! temporary folder or in `PACKMULE_BENCH_DIR`); times are medians over batches.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and may panic")]
-#![expect(clippy::disallowed_methods, clippy::cast_precision_loss, reason = "a benchmark takes the time and means")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::cast_precision_loss,
+    reason = "a benchmark takes the time and means"
+)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

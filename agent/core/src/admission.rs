@@ -70,7 +70,8 @@ pub fn consider(
     if deadline(config, now, head, 0).is_none() {
         return Ok(Some(Refusal::Expired));
     }
-    if !config.wants(view, &primary.destination)? {
+    let is_ours = primary.source.node_id().is_some_and(|node| config.is_self(&node));
+    if !is_ours && !config.wants(view, &primary.destination)? {
         return Ok(Some(Refusal::NotWanted { destination: primary.destination.clone() }));
     }
     if let Some(refusal) = doubtful_source(config, view, head)? {

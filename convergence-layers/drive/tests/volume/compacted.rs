@@ -2,15 +2,11 @@
 
 use std::fs;
 
-use drive_volume::{Compacted, Compaction, RecordInfo, Volume};
+use drive_volume::Compacted;
 
-use crate::drive::{NOW, append, bundle, check, ids, init, names, open, options, pack, read_all, whole};
-
-fn compact(volume: &Volume, mut wanted: impl FnMut(&RecordInfo) -> bool) -> Compacted {
-    let (wanted, progress): (&mut dyn FnMut(&RecordInfo) -> bool, &mut dyn FnMut(u64)) =
-        (&mut wanted, &mut |_| {});
-    volume.compact(Compaction { node: [5; 16], now: None, wanted, progress }).unwrap()
-}
+use crate::drive::{
+    NOW, append, bundle, check, compact, ids, init, names, open, options, pack, read_all, whole,
+};
 
 #[test]
 fn survivors_of_several_segments_are_kept_in_one() {

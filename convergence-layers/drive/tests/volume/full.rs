@@ -3,12 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use drive_volume::{
-    Access, Appended, Compaction, InitOptions, RecordInfo, Reserve, Volume, VolumeError, WriterOptions,
-};
+use drive_volume::{Access, Appended, InitOptions, Reserve, Volume, VolumeError, WriterOptions};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
 
-use crate::drive::{append, bundle, check, ids, init, names, open, options};
+use crate::drive::{append, bundle, check, compact, ids, init, names, open, options};
 
 /// A tmpfs of a given size, gone with the value; `None`, with a note, where mounting is not allowed.
 struct SmallDrive(tempfile::TempDir);
@@ -20,7 +18,7 @@ impl SmallDrive {
         match mount("packmule-test", root.path(), "tmpfs", MountFlags::empty(), Some(data.as_c_str())) {
             Ok(()) => Some(Self(root)),
             Err(error) => {
-                println!("not tested: mounting a small file system is not allowed here ({error})");
+                eprintln!("not tested: mounting a small file system is not allowed here ({error})");
                 None
             }
         }
@@ -108,9 +106,7 @@ fn a_full_volume_is_compacted_with_what_its_reserve_left() {
         writer.finish().unwrap();
     }
     assert!((10..40).contains(&last), "the drive is full: {last}");
-    let (wanted, progress): (&mut dyn FnMut(&RecordInfo) -> bool, &mut dyn FnMut(u64)) =
-        (&mut |record| record.id[0] <= 100, &mut |_| {});
-    volume.compact(Compaction { node: [9; 16], now: None, wanted, progress }).unwrap();
+    compact(&volume, |record| record.id[0] <= 100);
     let mut kept = ids(&volume);
     kept.sort_unstable();
     assert_eq!(kept, (1..=last).collect::<Vec<u8>>());
@@ -145,7 +141,7 @@ fn a_volume_keeps_its_names_and_octets_on_fat() {
     if !matches!(run(Command::new("mkfs.vfat").args(["-F", "32"]).arg(&image)), Ok(true))
         || run(Command::new("mcopy").arg("-V")).is_err()
     {
-        println!("not tested: mkfs.vfat (dosfstools) and mcopy (mtools) are not installed");
+        eprintln!("not tested: mkfs.vfat (dosfstools) and mcopy (mtools) are not installed");
         return;
     }
     let volume = init(root.path());

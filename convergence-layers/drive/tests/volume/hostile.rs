@@ -8,7 +8,7 @@ use std::path::Path;
 use drive_volume::{Access, Entry, Reason, Volume, VolumeError};
 use rustix::fs::{CWD, Mode};
 
-use crate::drive::{append, check, init, names, open, options, pack, whole};
+use crate::drive::{append, check, compact, init, names, open, options, pack, whole};
 
 fn fifo(path: &Path) {
     rustix::fs::mkfifoat(CWD, path, Mode::from_raw_mode(0o666)).unwrap();
@@ -89,9 +89,7 @@ fn other_peoples_files_are_left_alone() {
     pack(&volume, &[b"one".to_vec(), b"two".to_vec()]);
     volume.write_inventory(&[1; 16], None, b"mine").unwrap();
     volume.write_inventory(&[1; 16], None, b"mine").unwrap();
-    let (wanted, progress): (&mut dyn FnMut(&drive_volume::RecordInfo) -> bool, &mut dyn FnMut(u64)) =
-        (&mut |record| record.id[0] == 1, &mut |_| {});
-    volume.compact(drive_volume::Compaction { node: [1; 16], now: None, wanted, progress }).unwrap();
+    compact(&volume, |record| record.id[0] == 1);
     assert_eq!(whole(&volume), [1]);
     assert!(check(&volume).is_whole());
     for name in theirs {

@@ -99,3 +99,25 @@ fn a_reader_that_has_failed_or_not_finished_gives_no_bundle() {
         assert_eq!(reader.finish().unwrap_err().fault, Fault::Truncated, "{end}");
     }
 }
+
+#[test]
+fn too_much_is_refused_in_the_same_way_however_it_arrives() {
+    let endless: &[u8] = b"\x9f\x88\x07\x00\x00\x82\x01\x64//b/\x82\x01\x64//a/\x82\x18\x63\x99\xff\xff";
+    let with_data = |octets: usize| Primary::default().bundle().block(200, 2, &vec![0; octets]).end(b"x");
+    let overhead = check(with_data(60_000)).unwrap().head().bytes().len() - 60_000;
+    let mut cases: Vec<Bytes> = [3_090, 3_110, 3_118, 3_119, 3_120, 5_000]
+        .map(|length| {
+            let mut octets = endless.to_vec();
+            octets.resize(length, 0);
+            octets.extend(b"\x18\x00 and nothing sensible");
+            octets.into()
+        })
+        .into();
+    cases.extend((0..20).map(|more| with_data(HEAD_OCTETS_MAX - overhead + more - 8)));
+    for octets in cases {
+        let at_once = read_in_pieces(&octets, octets.len());
+        for size in [1, 1000, 65_000] {
+            assert_eq!(read_in_pieces(&octets, size), at_once, "{} octets by {size}", octets.len());
+        }
+    }
+}

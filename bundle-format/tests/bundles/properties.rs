@@ -101,6 +101,7 @@ proptest! {
         let whole = check(octets.clone());
         let pieces = read_in_pieces(&octets, piece);
         prop_assert_eq!(whole.is_ok(), pieces.is_ok());
+        prop_assert_eq!(&pieces, &read_in_pieces(&octets, octets.len().max(1)));
         if let Ok(bundle) = whole {
             prop_assert_eq!(bundle.encode(), Some(octets));
             prop_assert_eq!(pieces, Ok(bundle));

@@ -6,7 +6,7 @@ use bundle_format::{CheckedBundle, Eid, Head, PublicKey, SignatureVerdict};
 use crate::config::{Carry, Config, Stance};
 use crate::message::contact_endpoint;
 use crate::refusal::Refusal;
-use crate::store::{StoreError, View};
+use crate::store::{BundleFacts, Standing, StoreError, View};
 use crate::time::{NodeTime, Now};
 
 /// How far somebody vouches for a bundle's source.
@@ -70,8 +70,9 @@ pub fn consider(
     if deadline(config, now, head, 0).is_none() {
         return Ok(Some(Refusal::Expired));
     }
-    let is_ours = primary.source.node_id().is_some_and(|node| config.is_self(&node));
-    if !is_ours && !config.wants(view, &primary.destination)? {
+    // What this node sends itself it keeps, whatever it carries for others.
+    let is_own = primary.source.node_id().is_some_and(|node| config.is_self(&node));
+    if !is_own && !config.wants(view, &primary.destination)? {
         return Ok(Some(Refusal::NotWanted { destination: primary.destination.clone() }));
     }
     if let Some(refusal) = doubtful_source(config, view, head)? {
@@ -155,6 +156,22 @@ pub(crate) fn vouch(
         return Ok(Err(Refusal::Quota { whose: "strangers", quota_octets: config.stranger_quota_octets }));
     }
     Ok(Ok(Vouched::By(stance)))
+}
+
+/// Whether a stored bundle may be delivered here: somebody vouches for it, now if not when it came, or policy lets such
+/// bundles in so far.
+pub(crate) fn is_deliverable(
+    config: &Config,
+    view: View<'_>,
+    stored: &BundleFacts,
+) -> Result<bool, StoreError> {
+    if stored.standing == Standing::Trusted {
+        return Ok(true);
+    }
+    let stance = if stored.signer.is_some() { config.strangers } else { config.unsigned };
+    let node = stored.source.node_id().unwrap_or_else(|| stored.source.clone());
+    let is_trusted = stored.signer.is_some() && config.trusted_key(view, &node)? == stored.signer;
+    Ok(is_trusted || stance == Stance::Deliver)
 }
 
 /// How old a bundle is on arrival, in milliseconds (RFC 9171 §4.2.7, §4.4.2): by the clock where both its maker and

@@ -42,7 +42,7 @@ impl Agent {
                 let changed = store.peer_remove(&url)?;
                 Ok(self.settings_changed(changed))
             }
-            Request::Subscribe { group } => self.subscribe(group, store),
+            Request::Subscribe { group } => self.subscribe(now, &group, store),
             Request::Unsubscribe { group } => self.unsubscribe(&group, store),
             Request::NoteHeld { holder, ids } => Self::note_all_held(&holder, &ids, store),
             Request::ReserveTimestamp => Ok(Answer::Timestamp(Self::take_timestamp(now, store)?)),
@@ -130,21 +130,21 @@ impl Agent {
     }
 
     /// What is here for the group already is delivered too.
-    fn subscribe(&mut self, group: Eid, store: &mut WriteTxn<'_>) -> Result<Answer, StoreError> {
-        let changed = store.subscribe(&group)?;
+    fn subscribe(&mut self, now: Now, group: &Eid, store: &mut WriteTxn<'_>) -> Result<Answer, StoreError> {
+        let changed = store.subscribe(group)?;
         if changed {
-            self.queue_all_for(&group, store)?;
-            self.subscriptions.insert(group);
+            self.subscriptions.insert(group.clone());
+            self.deliver_all_for(now, group, store)?;
         }
         Ok(self.settings_changed(changed))
     }
 
-    fn queue_all_for(&mut self, group: &Eid, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
+    fn deliver_all_for(&mut self, now: Now, group: &Eid, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
         let mut after = None;
         loop {
             let page = store.view().bundles_for(group, after, PAGE)?;
             for number in &page {
-                self.queue(group, *number, store)?;
+                self.deliver_stored(now, *number, store)?;
             }
             if page.len() < PAGE {
                 return Ok(());

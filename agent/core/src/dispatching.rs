@@ -1,7 +1,8 @@
 //! Where a stored bundle goes (RFC 9171 §5.3): to local endpoints, to every contact that lacks it, and away.
 
-use bundle_format::{AdministrativeRecord, CheckedBundle, Eid};
+use bundle_format::{AdministrativeRecord, CheckedBundle, Eid, Head};
 
+use crate::admission;
 use crate::agent::Agent;
 use crate::input::ContactId;
 use crate::output::Notice;
@@ -35,12 +36,26 @@ impl Agent {
         self.report(now, bundle.head(), Assertion::Delivered, store)
     }
 
-    pub(crate) fn queue(
+    /// Local delivery of a bundle that was here before its registration was.
+    pub(crate) fn deliver_stored(
         &mut self,
-        endpoint: &Eid,
+        now: Now,
         number: Number,
         store: &mut WriteTxn<'_>,
     ) -> Result<(), StoreError> {
+        let Some(stored) = store.view().bundle(number)? else { return Ok(()) };
+        let Ok(head) = Head::parse(stored.head.clone()) else { return Ok(()) };
+        if !admission::is_deliverable(&self.config, store.view(), &stored)? {
+            return Ok(());
+        }
+        if stored.fragment.is_some() {
+            return self.reassemble(now, number, &head, store);
+        }
+        self.queue(&stored.destination, number, store)?;
+        self.report(now, &head, Assertion::Delivered, store)
+    }
+
+    fn queue(&mut self, endpoint: &Eid, number: Number, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
         store.enqueue(endpoint, number)?;
         self.tell(Notice::Deliverable { endpoint: endpoint.clone(), number });
         Ok(())

@@ -24,7 +24,6 @@ mod load;
 mod meta_pages;
 mod neighbors;
 mod opening;
-mod page_tree;
 mod payloads;
 mod peers;
 mod quarantine;

@@ -2,10 +2,6 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
-mod compacted;
 mod damage;
 mod dock;
 mod drive;
-mod full;
-mod hostile;
-mod pulled;

@@ -1,0 +1,102 @@
+//! How a scenario becomes nodes: names, keys, configurations, and whom they trust.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use agent_core::config::{Config, ForeignNeighbor};
+use bundle_format::{Eid, Limits, NodeKey, Profile};
+
+use crate::clock::Clock;
+use crate::dice::Dice;
+use crate::foreign::Foreign;
+use crate::node::Node;
+use crate::plan::NodeIndex;
+use crate::scenario::{Kind, Recipient, Scenario};
+use crate::world::Inhabitant;
+
+/// Nobody keeps anything longer, whatever it asks.
+const LIFETIME_MS_MAX: u64 = 365 * 24 * 3_600_000;
+
+/// The node ID of a node.
+pub(crate) fn node_id(node: NodeIndex) -> Eid {
+    Eid::dtn(&format!("n{node}"), "").expect("a short name of letters and digits")
+}
+
+/// A group.
+pub(crate) fn group(group: usize) -> Eid {
+    Eid::dtn("all", &format!("~news-{group}")).expect("a short name of letters and digits")
+}
+
+/// Where a recipient takes bundles.
+pub(crate) fn endpoint(recipient: Recipient) -> Eid {
+    match recipient {
+        Recipient::Node(node) => inbox(node),
+        Recipient::Group(number) => group(number),
+    }
+}
+
+/// The endpoint of a node that everything for it alone is sent to.
+pub(crate) fn inbox(node: NodeIndex) -> Eid {
+    Eid::dtn(&format!("n{node}"), "inbox").expect("a short name of letters and digits")
+}
+
+/// The key of a node.
+pub(crate) fn key(scenario: &Scenario, node: NodeIndex) -> NodeKey {
+    NodeKey::from_seed(Dice::new(scenario.seed ^ (node as u64 + 1).rotate_left(40)).seed())
+}
+
+/// Everybody who lives in a scenario's world, still without power.
+pub(crate) fn settle(
+    scenario: &Scenario,
+    folder: &Path,
+    dice: &mut Dice,
+) -> std::io::Result<Vec<Inhabitant>> {
+    (0..scenario.roles.len())
+        .map(|index| {
+            let role = scenario.role(index);
+            if role.kind == Kind::Foreign {
+                return Ok(Inhabitant::Foreign(Foreign::new()));
+            }
+            let home = folder.join(index.to_string());
+            std::fs::create_dir(&home)?;
+            let batch_max = *dice.pick(&[1, 4, 64]).expect("one of three");
+            let incarnation = u32::try_from(dice.between(1, u64::from(u32::MAX))).expect("it fits 32 bits");
+            let config = Arc::new(config(scenario, index));
+            let node = Node::new((config, Clock::new(role.clock)), home, (batch_max, incarnation));
+            Ok(Inhabitant::Ours(Box::new(node)))
+        })
+        .collect()
+}
+
+fn config(scenario: &Scenario, node: NodeIndex) -> Config {
+    let role = scenario.role(node);
+    let known = (0..scenario.roles.len())
+        .filter(|other| *other != node && scenario.knows_from_the_start(node, *other));
+    Config {
+        node: node_id(node),
+        ipn: None,
+        key: key(scenario, node),
+        profile: Profile::default(),
+        limits: Limits::default(),
+        carry: role.carry,
+        strangers: role.strangers,
+        unsigned: role.unsigned,
+        quota_octets: role.quota_octets,
+        stranger_quota_octets: role.quota_octets,
+        lifetime_ms_max: LIFETIME_MS_MAX,
+        hop_limit: 64,
+        foreign: foreign_neighbors(scenario),
+        trust: known.map(|other| (node_id(other), key(scenario, other).public())).collect(),
+    }
+}
+
+fn foreign_neighbors(scenario: &Scenario) -> Vec<ForeignNeighbor> {
+    let foreign = (0..scenario.roles.len()).filter(|node| scenario.kind(*node) == Kind::Foreign);
+    foreign
+        .map(|node| ForeignNeighbor {
+            node: node_id(node),
+            groups: scenario.role(node).groups.iter().copied().map(group).collect(),
+            routes: Vec::new(),
+        })
+        .collect()
+}

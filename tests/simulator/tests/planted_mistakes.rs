@@ -1,0 +1,46 @@
+//! The checkers can fail: each of these mistakes, planted on purpose, is caught by the rule that it breaks.
+
+use simulator::{Failure, Rule, Sabotage, Scenario, Show, simulate};
+
+/// Worlds in which a mistake has to show.
+const WORLDS: u64 = 40;
+const NODES: usize = 5;
+
+/// Whether a mistake is caught by one of these rules, in one world at least.
+fn is_caught(sabotage: Sabotage, by: &[Rule]) -> bool {
+    (0..WORLDS).any(|seed| match simulate(&Scenario::of(seed, NODES), sabotage, Show::Nothing) {
+        Err(Failure::Broken { violation, .. }) => by.contains(&violation.rule),
+        Err(Failure::Machine(error)) => panic!("{error}"),
+        Ok(_) => false,
+    })
+}
+
+#[test]
+fn outputs_that_leave_before_the_commit_are_caught() {
+    assert!(is_caught(Sabotage::OutputsBeforeCommit, &[Rule::PromisesAreKept]));
+}
+
+#[test]
+fn a_store_that_forgets_is_caught() {
+    assert!(is_caught(Sabotage::StoreForgets, &[Rule::PromisesAreKept]));
+}
+
+#[test]
+fn a_driver_that_sleeps_through_timeouts_is_caught() {
+    assert!(is_caught(Sabotage::NobodyWakes, &[Rule::ExpiresOnTime]));
+}
+
+#[test]
+fn octets_that_change_in_the_store_are_caught() {
+    assert!(is_caught(Sabotage::OctetsChange, &[Rule::DeliveredAsSent]));
+}
+
+#[test]
+fn a_bundle_that_is_delivered_again_is_caught() {
+    assert!(is_caught(Sabotage::ConsumedComesBack, &[Rule::DeliveredOnce]));
+}
+
+#[test]
+fn a_node_that_acknowledges_what_it_throws_away_is_caught() {
+    assert!(is_caught(Sabotage::ArrivalsAreThrownAway, &[Rule::EverythingArrives]));
+}

@@ -1,0 +1,70 @@
+//! How long to wait before a peer is dialled again.
+
+use std::time::Duration;
+
+/// The first pause: a peer that restarts is back soon.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+/// The longest: a node that is away for weeks costs a handful of packets in five minutes.
+const PAUSE_MAX: Duration = Duration::from_secs(300);
+/// A contact that lasted this long was a real one: the next pause is short again.
+const LASTED: Duration = Duration::from_secs(30);
+
+/// Pauses that double, with jitter, so that many nodes do not dial a returning one in step.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    next: Duration,
+}
+
+impl Backoff {
+    pub(crate) fn new() -> Self {
+        Self { next: PAUSE_MIN }
+    }
+
+    /// A contact ended after `lasted`.
+    pub(crate) fn contact_ended(&mut self, lasted: Duration) {
+        if lasted >= LASTED {
+            self.next = PAUSE_MIN;
+        }
+    }
+
+    /// The pause before the next try: between half and all of what is due. `roll` is random.
+    pub(crate) fn pause(&mut self, roll: u32) -> Duration {
+        let due = self.next;
+        self.next = (due * 2).min(PAUSE_MAX);
+        due / 2 + (due / 2).mul_f64(f64::from(roll) / f64::from(u32::MAX))
+    }
+}
+
+/// A roll for [`Backoff::pause`]. Where the system gives no random numbers nodes may dial in step, no more.
+pub(crate) fn roll() -> u32 {
+    getrandom::u32().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_five_minutes() {
+        let mut backoff = Backoff::new();
+        let pauses: Vec<u64> = (0..12).map(|_| backoff.pause(u32::MAX).as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
+    }
+
+    #[test]
+    fn jitter_takes_at_most_half_away() {
+        assert_eq!(Backoff::new().pause(0), Duration::from_millis(500));
+    }
+
+    #[test]
+    fn a_contact_that_lasted_begins_anew_and_a_short_one_does_not() {
+        let mut backoff = Backoff::new();
+        for _ in 0..5 {
+            backoff.pause(0);
+        }
+        backoff.contact_ended(Duration::from_secs(2));
+        assert_eq!(backoff.pause(u32::MAX).as_secs(), 32);
+        backoff.contact_ended(Duration::from_secs(60));
+        assert_eq!(backoff.pause(u32::MAX).as_secs(), 1);
+    }
+}

@@ -1,0 +1,95 @@
+//! One contact: what happens on its link becomes inputs, what the agent wants becomes octets and decisions.
+//!
+//! `links/` opens the link and waits here for its end. Two tasks share the work, so that neither direction ever waits
+//! for the other: `receiving` and `sending`.
+
+mod receiving;
+mod sending;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use agent_core::input::Input;
+use bundle_format::Eid;
+use convergence_layer::{Event, Link};
+use tokio::sync::mpsc;
+
+use crate::contacts::{DUPLICATE, Entry, Opener};
+use crate::node::Node;
+
+/// How long a link that is closed before it was used may take for it.
+const FAREWELL: Duration = Duration::from_secs(30);
+
+/// How a contact ended.
+#[derive(Debug)]
+pub(crate) struct ContactEnd {
+    /// In words.
+    pub(crate) reason: String,
+    /// Who was there, as far as it was declared.
+    pub(crate) declared: Option<Eid>,
+    /// How long it was open; zero where it never was.
+    pub(crate) lasted: Duration,
+}
+
+impl ContactEnd {
+    /// Whether it gave way to another contact with the same neighbor.
+    pub(crate) fn was_duplicate(&self) -> bool {
+        self.reason == DUPLICATE
+    }
+}
+
+/// Runs one contact from the link's first event to its last.
+pub(crate) async fn run(node: &Arc<Node>, mut link: Link, url: &str, opener: Opener) -> ContactEnd {
+    let (declared, transfer_mru) = match opened(&mut link).await {
+        Ok(opened) => opened,
+        Err(reason) => return ContactEnd { reason, declared: None, lasted: Duration::ZERO },
+    };
+    let id = node.next_contact();
+    let (departures, to_send) = mpsc::unbounded_channel();
+    let entry = Entry::new(url.to_owned(), opener, declared.clone(), (link.control.clone(), departures));
+    let since = Instant::now();
+    if !node.contacts.opened(id, entry) {
+        let _too_late = tokio::time::timeout(FAREWELL, closed(&mut link)).await;
+        return ContactEnd { reason: DUPLICATE.to_owned(), declared, lasted: since.elapsed() };
+    }
+    tracing::info!(link = url, node = declared.as_ref().map(tracing::field::display), "a contact is open");
+    let input =
+        Input::ContactOpened { contact: id, link: url.to_owned(), declared: declared.clone(), transfer_mru };
+    let reason = match node.inputs.post(input).await {
+        Ok(()) => {
+            let sending =
+                tokio::spawn(sending::send_all(Arc::clone(node), id, to_send, link.outgoing.clone()));
+            let reason = receiving::receive_all(node, id, &mut link, url).await;
+            sending.abort();
+            reason
+        }
+        Err(lost) => lost.to_string(),
+    };
+    let reason = node.contacts.ended(id).unwrap_or(reason);
+    node.inputs.post_end(Input::ContactClosed { contact: id });
+    tracing::info!(link = url, reason, "a contact is over");
+    ContactEnd { reason, declared, lasted: since.elapsed() }
+}
+
+/// Waits until the link is open: who is there, and the largest bundle that they take.
+async fn opened(link: &mut Link) -> Result<(Option<Eid>, u64), String> {
+    while let Some(event) = link.events.recv().await {
+        match event {
+            Event::Opened { node_id, transfer_mru } => {
+                let declared = node_id.and_then(|text| text.parse::<Eid>().ok()).filter(|eid| !eid.is_null());
+                return Ok((declared, transfer_mru));
+            }
+            Event::Closed { reason } => return Err(reason),
+            _ => {}
+        }
+    }
+    Err("the link ended without a word".to_owned())
+}
+
+async fn closed(link: &mut Link) {
+    while let Some(event) = link.events.recv().await {
+        if matches!(event, Event::Closed { .. }) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The receiving side of a contact: transfers become bundles, bundles become inputs, in the order in which they came.
+
+use std::sync::Arc;
+
+use agent_core::input::{ContactId, Input, SendOutcome, TransferId};
+use agent_core::refusal::Refusal;
+use agent_core::store::PayloadPlace;
+use bundle_format::CheckedBundle;
+use convergence_layer::{Control, Event, Link, RefusalReason};
+use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::driver::{Lost, refusal_reason};
+use crate::intake::{Intake, NotTaken, Taken};
+use crate::node::Node;
+use crate::staging::budget;
+use crate::verification::Verdict;
+
+/// Bundles of one contact that are being checked at a time: twice what a neighbor of ours sends at once.
+const CHECKING_MAX: usize = 512;
+
+/// Takes what happens on a link until it is closed; why it was.
+pub(super) async fn receive_all(node: &Arc<Node>, contact: ContactId, link: &mut Link, url: &str) -> String {
+    let (to_settle, settling) = mpsc::channel(CHECKING_MAX);
+    let desk = Desk { node: Arc::clone(node), contact, control: link.control.clone(), url: url.to_owned() };
+    let settler = tokio::spawn(settle_all(desk.clone(), settling));
+    let mut receiving = Receiving { desk, budget: budget(), to_settle, current: None, told_malformed: false };
+    let reason = loop {
+        match link.events.recv().await {
+            Some(Event::Closed { reason }) => break reason,
+            Some(event) => {
+                if let Err(lost) = receiving.event(event).await {
+                    break lost.to_string();
+                }
+            }
+            None => break "the link ended without a word".to_owned(),
+        }
+    };
+    // What is here whole is taken in, although nobody will hear of it: it need not be sent again.
+    drop(receiving);
+    if let Err(error) = settler.await
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
+    reason
+}
+
+/// What both tasks of the receiving side need.
+#[derive(Debug, Clone)]
+struct Desk {
+    node: Arc<Node>,
+    contact: ContactId,
+    control: UnboundedSender<Control>,
+    url: String,
+}
+
+impl Desk {
+    fn refuse(&self, transfer: TransferId, reason: RefusalReason) {
+        // A link that is gone needs no decision.
+        let _ = self.control.send(Control::Refuse(transfer, reason));
+    }
+
+    fn refuse_for(&self, transfer: TransferId, refusal: &Refusal) {
+        self.refuse(transfer, refusal_reason(refusal));
+    }
+}
+
+/// A bundle that is here, and may still be being checked.
+enum Settling {
+    Checking(TransferId, oneshot::Receiver<Verdict>, Option<OwnedSemaphorePermit>),
+    Checked(TransferId, Box<CheckedBundle>, PayloadPlace),
+}
+
+struct Receiving {
+    desk: Desk,
+    budget: Arc<Semaphore>,
+    to_settle: mpsc::Sender<Settling>,
+    /// The transfer under way; without an intake where it was refused already.
+    current: Option<(TransferId, Option<Intake>)>,
+    told_malformed: bool,
+}
+
+impl Receiving {
+    async fn event(&mut self, event: Event) -> Result<(), Lost> {
+        match event {
+            Event::Opened { .. } | Event::Closed { .. } => Ok(()),
+            Event::Receiving { transfer, length } => {
+                self.begin(transfer, length);
+                Ok(())
+            }
+            Event::Octets(octets) => {
+                let Some((transfer, Some(intake))) = &mut self.current else { return Ok(()) };
+                let (transfer, outcome) = (*transfer, intake.push(octets).await);
+                match outcome {
+                    Ok(()) => Ok(()),
+                    Err(fault) => self.refuse(transfer, &fault),
+                }
+            }
+            Event::Received => self.received().await,
+            Event::Broken => {
+                self.current = None;
+                Ok(())
+            }
+            Event::Sent(transfer) => self.settled(transfer, SendOutcome::Sent).await,
+            Event::Refused { transfer, reason } => self.settled(transfer, outcome(reason)).await,
+        }
+    }
+
+    fn begin(&mut self, transfer: TransferId, length: Option<u64>) {
+        let most = self.desk.node.config.limits.bundle_octets_max;
+        let intake = match length {
+            Some(octets) if octets > most => {
+                self.desk.refuse_for(transfer, &Refusal::TooLarge { octets, most });
+                None
+            }
+            _ => Some(Intake::new(&self.desk.node, &self.budget)),
+        };
+        self.current = Some((transfer, intake));
+    }
+
+    async fn received(&mut self) -> Result<(), Lost> {
+        let Some((transfer, Some(intake))) = self.current.take() else { return Ok(()) };
+        let settling = match intake.finish().await {
+            Ok(Taken::Whole(bundle, held)) => {
+                Settling::Checking(transfer, self.desk.node.verification.check(bundle), held)
+            }
+            Ok(Taken::Staged(bundle, number)) => {
+                Settling::Checked(transfer, bundle, PayloadPlace::Staged(number))
+            }
+            Err(fault) => return self.refuse(transfer, &fault),
+        };
+        self.to_settle.send(settling).await.map_err(|_| Lost::Stopped)
+    }
+
+    /// A transfer does not come in. The contact goes on, unless the node itself cannot.
+    fn refuse(&mut self, transfer: TransferId, fault: &NotTaken) -> Result<(), Lost> {
+        self.current = Some((transfer, None));
+        match fault {
+            NotTaken::Malformed(fault) => {
+                if std::mem::replace(&mut self.told_malformed, true) {
+                    self.desk.node.news.malformed_again();
+                } else {
+                    self.desk.node.news.malformed(&self.desk.url, &fault.to_string());
+                }
+                self.desk.refuse(transfer, RefusalReason::NotAcceptable);
+            }
+            NotTaken::Refused(refusal) => {
+                self.desk.node.news.count(refusal);
+                self.desk.refuse_for(transfer, refusal);
+            }
+            NotTaken::Lost(Lost::Full) => self.desk.refuse(transfer, RefusalReason::NoResources),
+            NotTaken::Lost(lost) => return Err(lost.clone()),
+        }
+        Ok(())
+    }
+
+    async fn settled(&self, transfer: TransferId, outcome: SendOutcome) -> Result<(), Lost> {
+        self.desk.node.inputs.post(Input::SendSettled { contact: self.desk.contact, transfer, outcome }).await
+    }
+}
+
+/// Awaits the checks in order, and hands to the writer what comes of them.
+async fn settle_all(desk: Desk, mut settling: mpsc::Receiver<Settling>) {
+    while let Some(next) = settling.recv().await {
+        let (transfer, bundle, payload, held) = match next {
+            Settling::Checked(transfer, bundle, payload) => (transfer, bundle, payload, None),
+            Settling::Checking(transfer, verdict, held) => match verdict.await {
+                Ok(Ok(Ok(bundle))) => (transfer, bundle, PayloadPlace::Inline, held),
+                Ok(Ok(Err(refusal))) => {
+                    desk.node.news.count(&refusal);
+                    desk.refuse_for(transfer, &refusal);
+                    continue;
+                }
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "the store cannot be read");
+                    desk.refuse(transfer, RefusalReason::Retransmit);
+                    continue;
+                }
+                Err(_) => return,
+            },
+        };
+        let input = Input::BundleReceived { contact: desk.contact, transfer, bundle, payload };
+        if desk.node.inputs.post_holding(input, held).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// What a neighbor's refusal means for the bundle (RFC 9174 §5.2.4).
+fn outcome(reason: RefusalReason) -> SendOutcome {
+    match reason {
+        RefusalReason::Completed => SendOutcome::AlreadyThere,
+        RefusalReason::NoResources => SendOutcome::NoRoom,
+        RefusalReason::NotAcceptable | RefusalReason::ExtensionFailure => SendOutcome::NotAcceptable,
+        RefusalReason::Unknown | RefusalReason::Retransmit | RefusalReason::SessionTerminating => {
+            SendOutcome::Failed
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! The contacts that are open now: how the writer reaches them, who is at their other ends, and which of two stays.
+//!
+//! Two nodes that dial each other end up with two connections. Both sides keep the one that the lower node ID opened and
+//! close the other in an orderly way, which must not need talking about it. A node ID that was only declared never ends
+//! a contact whose neighbor proved to be that node.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use agent_core::input::{ContactId, TransferId};
+use agent_core::output::{Notice, Parcel, Standing};
+use bundle_format::Eid;
+use convergence_layer::{CloseReason, Control};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+
+/// Which side opened a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opener {
+    /// This node.
+    Us,
+    /// The neighbor.
+    Them,
+}
+
+/// A bundle on its way to a contact's sending side.
+pub(crate) type Departure = (TransferId, Parcel);
+
+/// An open contact, as it is registered.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) link: String,
+    pub(crate) opener: Opener,
+    /// Who the neighbor said it is, to the convergence layer.
+    pub(crate) declared: Option<Eid>,
+    pub(crate) since: Instant,
+    /// Bounded by the transfers that await a decision.
+    pub(crate) control: UnboundedSender<Control>,
+    /// Bounded by the agent's send window.
+    pub(crate) departures: UnboundedSender<Departure>,
+    known: Option<(Eid, Standing)>,
+    /// Why it is being closed by us.
+    closing: Option<String>,
+}
+
+impl Entry {
+    pub(crate) fn new(
+        link: String,
+        opener: Opener,
+        declared: Option<Eid>,
+        (control, departures): (UnboundedSender<Control>, UnboundedSender<Departure>),
+    ) -> Self {
+        Self {
+            link,
+            opener,
+            declared,
+            since: Instant::now(),
+            control,
+            departures,
+            known: None,
+            closing: None,
+        }
+    }
+
+    /// Who is there, as far as it is known.
+    pub(crate) fn neighbor(&self) -> Option<&Eid> {
+        self.known.as_ref().map(|(neighbor, _)| neighbor).or(self.declared.as_ref())
+    }
+
+    /// Whether the neighbor proved to be that node.
+    pub(crate) fn is_authenticated(&self) -> bool {
+        matches!(self.known, Some((_, Standing::Authenticated)))
+    }
+
+    fn standing(&self) -> Option<Standing> {
+        self.known.as_ref().map(|(_, standing)| *standing)
+    }
+
+    fn close(&mut self, reason: CloseReason, why: String) {
+        if self.closing.is_none() {
+            tracing::info!(link = self.link, why, "closing a contact");
+            self.closing = Some(why);
+            // A link that is gone needs no closing.
+            let _ = self.control.send(Control::Close(reason));
+        }
+    }
+}
+
+/// All open contacts of a node.
+#[derive(Debug)]
+pub(crate) struct Contacts {
+    us: Eid,
+    entries: Mutex<BTreeMap<ContactId, Entry>>,
+    changes: watch::Sender<u64>,
+}
+
+impl Contacts {
+    pub(crate) fn new(us: Eid) -> Self {
+        Self { us, entries: Mutex::default(), changes: watch::Sender::new(0) }
+    }
+
+    /// Changes with every contact that begins or ends.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// A contact is up. `false` if it is one too many, and is not to be used.
+    pub(crate) fn opened(&self, id: ContactId, entry: Entry) -> bool {
+        let mut entries = self.lock();
+        entries.insert(id, entry);
+        let loser = self.loser_of(&entries, id);
+        if let Some(loser) = loser {
+            end_duplicate(&mut entries, loser);
+        }
+        if loser == Some(id) {
+            entries.remove(&id);
+        }
+        drop(entries);
+        self.changed();
+        loser != Some(id)
+    }
+
+    /// A contact is over. Why we closed it, if we did.
+    pub(crate) fn ended(&self, id: ContactId) -> Option<String> {
+        let entry = self.lock().remove(&id);
+        self.changed();
+        entry.and_then(|entry| entry.closing)
+    }
+
+    pub(crate) fn control(&self, id: ContactId, control: Control) {
+        if let Some(entry) = self.lock().get(&id) {
+            // A link that is gone needs no decision.
+            let _ = entry.control.send(control);
+        }
+    }
+
+    pub(crate) fn send(&self, id: ContactId, transfer: TransferId, parcel: Parcel) {
+        if let Some(entry) = self.lock().get(&id) {
+            // A contact that is ending loses what was to be sent; the store has it.
+            let _ = entry.departures.send((transfer, parcel));
+        }
+    }
+
+    pub(crate) fn close(&self, id: ContactId, reason: CloseReason, why: String) {
+        if let Some(entry) = self.lock().get_mut(&id) {
+            entry.close(reason, why);
+        }
+    }
+
+    pub(crate) fn close_all(&self, reason: CloseReason, why: &str) {
+        for entry in self.lock().values_mut() {
+            entry.close(reason, why.to_owned());
+        }
+    }
+
+    /// Closes every contact that was opened by dialling this address.
+    pub(crate) fn close_link(&self, link: &str, why: &str) {
+        let mut entries = self.lock();
+        let dialled = entries.values_mut().filter(|entry| entry.opener == Opener::Us && entry.link == link);
+        dialled.for_each(|entry| entry.close(CloseReason::Unknown, why.to_owned()));
+    }
+
+    /// News that concerns a contact.
+    pub(crate) fn heard(&self, notice: &Notice) {
+        if let Notice::NeighborKnown { contact, neighbor, standing } = notice {
+            let mut entries = self.lock();
+            if let Some(entry) = entries.get_mut(contact) {
+                entry.known = Some((neighbor.clone(), *standing));
+            }
+            if let Some(loser) = self.loser_of(&entries, *contact) {
+                end_duplicate(&mut entries, loser);
+            }
+            drop(entries);
+            self.changed();
+        }
+    }
+
+    /// Whether a contact with that node is up that makes another one needless.
+    pub(crate) fn has(&self, neighbor: &Eid) -> bool {
+        self.lock().values().any(|entry| {
+            entry.closing.is_none()
+                && entry.neighbor() == Some(neighbor)
+                && entry.standing() != Some(Standing::Foreign)
+        })
+    }
+
+    /// Looks at all of them.
+    pub(crate) fn each<T>(&self, look: impl Fn(&Entry) -> T) -> Vec<T> {
+        self.lock().values().map(look).collect()
+    }
+
+    /// Of this contact and another one with the same neighbor, the one that has to go.
+    fn loser_of(&self, entries: &BTreeMap<ContactId, Entry>, id: ContactId) -> Option<ContactId> {
+        let this = entries.get(&id).filter(|entry| entry.closing.is_none())?;
+        let neighbor = this.neighbor().filter(|neighbor| **neighbor != self.us)?;
+        let mut others = entries.iter().filter(|(other, entry)| {
+            **other != id && entry.closing.is_none() && entry.neighbor() == Some(neighbor)
+        });
+        let (other_id, other) = others.next()?;
+        match (this.standing(), other.standing()) {
+            // Who proved to be the neighbor stays; who did not may still do so.
+            (Some(Standing::Authenticated), Some(Standing::Foreign)) => return Some(*other_id),
+            (Some(Standing::Foreign), Some(Standing::Authenticated)) => return Some(id),
+            (None, Some(Standing::Foreign)) | (Some(Standing::Foreign), None) => return None,
+            (None, Some(Standing::Authenticated)) if self.stays(this, other, neighbor) => return None,
+            (Some(Standing::Authenticated), None) if self.stays(other, this, neighbor) => return None,
+            _ => {}
+        }
+        Some(if self.stays(this, other, neighbor) { *other_id } else { id })
+    }
+
+    /// Whether `this` stays rather than `other`: the one that the lower node ID opened; of two that the same side opened,
+    /// the older one where that side is us, else the younger one, because its opener knows that the older one is dead.
+    fn stays(&self, this: &Entry, other: &Entry, neighbor: &Eid) -> bool {
+        let preferred = if self.us < *neighbor { Opener::Us } else { Opener::Them };
+        match (this.opener == preferred, other.opener == preferred) {
+            (true, false) => true,
+            (false, true) => false,
+            _ => (this.since <= other.since) == (this.opener == Opener::Us),
+        }
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ContactId, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn end_duplicate(entries: &mut BTreeMap<ContactId, Entry>, loser: ContactId) {
+    if let Some(entry) = entries.get_mut(&loser) {
+        entry.close(CloseReason::Busy, DUPLICATE.to_owned());
+    }
+}
+
+/// Why one of two contacts with a neighbor is closed.
+pub(crate) const DUPLICATE: &str = "another contact with this neighbor stays";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    fn eid(name: &str) -> Eid {
+        Eid::dtn(name, "").unwrap()
+    }
+
+    fn open(
+        contacts: &Contacts,
+        id: ContactId,
+        opener: Opener,
+        declared: &str,
+    ) -> (bool, UnboundedReceiver<Control>) {
+        let (control, controls) = unbounded_channel();
+        let entry =
+            Entry::new(format!("link {id}"), opener, Some(eid(declared)), (control, unbounded_channel().0));
+        (contacts.opened(id, entry), controls)
+    }
+
+    fn known(contacts: &Contacts, contact: ContactId, name: &str, standing: Standing) {
+        contacts.heard(&Notice::NeighborKnown { contact, neighbor: eid(name), standing });
+    }
+
+    fn is_closed(controls: &mut UnboundedReceiver<Control>) -> bool {
+        controls.try_recv() == Ok(Control::Close(CloseReason::Busy))
+    }
+
+    #[test]
+    fn of_two_contacts_the_one_that_the_lower_node_opened_stays_on_both_sides() {
+        // a and b dial each other. On a's side contact 1 is the one that a opened, on b's side contact 2.
+        let on_a = Contacts::new(eid("a"));
+        let (stays, mut first) = open(&on_a, 1, Opener::Us, "b");
+        assert!(stays);
+        let (stays, mut second) = open(&on_a, 2, Opener::Them, "b");
+        assert!(!stays && is_closed(&mut second) && !is_closed(&mut first));
+
+        let on_b = Contacts::new(eid("b"));
+        let (stays, mut first) = open(&on_b, 1, Opener::Us, "a");
+        assert!(stays);
+        let (stays, mut second) = open(&on_b, 2, Opener::Them, "a");
+        assert!(stays && is_closed(&mut first) && !is_closed(&mut second));
+    }
+
+    #[test]
+    fn the_older_of_two_that_we_dialled_stays() {
+        let contacts = Contacts::new(eid("a"));
+        let (_, mut first) = open(&contacts, 1, Opener::Us, "b");
+        let (stays, _) = open(&contacts, 2, Opener::Us, "b");
+        assert!(!stays && !is_closed(&mut first));
+    }
+
+    #[test]
+    fn a_neighbor_that_dials_again_replaces_its_dead_connection() {
+        let contacts = Contacts::new(eid("b"));
+        let (_, mut first) = open(&contacts, 1, Opener::Them, "a");
+        let (stays, mut second) = open(&contacts, 2, Opener::Them, "a");
+        assert!(stays && is_closed(&mut first) && !is_closed(&mut second));
+    }
+
+    #[test]
+    fn a_declared_name_does_not_end_an_authenticated_contact() {
+        let contacts = Contacts::new(eid("b"));
+        let (_, mut honest) = open(&contacts, 1, Opener::Us, "a");
+        known(&contacts, 1, "a", Standing::Authenticated);
+        let (stays, mut other) = open(&contacts, 2, Opener::Them, "a");
+        assert!(stays && !is_closed(&mut honest) && !is_closed(&mut other));
+        // It turns out to be a liar, or the neighbor itself.
+        known(&contacts, 2, "a", Standing::Foreign);
+        assert!(!is_closed(&mut honest) && is_closed(&mut other));
+    }
+
+    #[test]
+    fn the_preferred_contact_takes_over_once_it_is_authenticated() {
+        let contacts = Contacts::new(eid("b"));
+        let (_, mut first) = open(&contacts, 1, Opener::Us, "a");
+        known(&contacts, 1, "a", Standing::Authenticated);
+        let (_, mut second) = open(&contacts, 2, Opener::Them, "a");
+        known(&contacts, 2, "a", Standing::Authenticated);
+        assert!(is_closed(&mut first) && !is_closed(&mut second));
+    }
+
+    #[test]
+    fn contacts_with_different_neighbors_do_not_disturb_each_other() {
+        let contacts = Contacts::new(eid("a"));
+        let (_, mut first) = open(&contacts, 1, Opener::Us, "b");
+        let (stays, mut second) = open(&contacts, 2, Opener::Them, "c");
+        assert!(stays && !is_closed(&mut first) && !is_closed(&mut second));
+        assert!(contacts.has(&eid("b")) && contacts.has(&eid("c")) && !contacts.has(&eid("d")));
+    }
+}

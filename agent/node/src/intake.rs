@@ -1,0 +1,204 @@
+//! One bundle's octets on their way in, from a link or from a local program.
+//!
+//! Up to 1 MiB they are gathered and parsed as one; more of them pass through a reader into the store, piece by piece. As
+//! soon as the head is known, and more is to come, the cheap questions of admission are asked, so that what will be
+//! refused is not received.
+
+use std::sync::Arc;
+
+use agent_core::admission;
+use agent_core::refusal::Refusal;
+use agent_core::store::{Number, StoreError};
+use bundle_format::{Bundle, BundleReader, CheckedBundle, Head, Malformed};
+use bytes::{Bytes, BytesMut};
+use thiserror::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::driver::Lost;
+use crate::node::Node;
+use crate::staging::{Staging, permit};
+
+/// Bundles of up to this many octets are held in memory whole.
+pub(crate) const IN_MEMORY_OCTETS_MAX: usize = 1 << 20;
+
+/// A bundle that is here.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// Whole, in memory; its signature has not been looked at. Its octets hold these permits.
+    Whole(Bundle, Option<OwnedSemaphorePermit>),
+    /// Checked, its payload in the store.
+    Staged(Box<CheckedBundle>, Number),
+}
+
+/// Why a bundle does not come in.
+#[derive(Debug, Error)]
+pub(crate) enum NotTaken {
+    /// It is none.
+    #[error("{0}")]
+    Malformed(#[from] Malformed),
+    /// Policy.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// The writer, or the disk.
+    #[error("{0}")]
+    Lost(#[from] Lost),
+}
+
+impl From<StoreError> for NotTaken {
+    fn from(error: StoreError) -> Self {
+        Self::Lost(Lost::Store(error.to_string()))
+    }
+}
+
+/// The octets of one bundle so far.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    node: Arc<Node>,
+    budget: Arc<Semaphore>,
+    /// The head, once it was asked about.
+    head: Option<Head>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Gathering { pieces: Vec<Bytes>, octets: usize, held: Option<OwnedSemaphorePermit>, probe: Probe },
+    Passing { reader: Box<BundleReader>, staging: Staging },
+}
+
+/// Looks for the head while octets are gathered.
+#[derive(Debug)]
+enum Probe {
+    NotYet,
+    Reading(Box<BundleReader>),
+    Done,
+}
+
+impl Intake {
+    pub(crate) fn new(node: &Arc<Node>, budget: &Arc<Semaphore>) -> Self {
+        let state = State::Gathering { pieces: Vec::new(), octets: 0, held: None, probe: Probe::NotYet };
+        Self { node: Arc::clone(node), budget: Arc::clone(budget), head: None, state }
+    }
+
+    /// Takes the next octets. After an error the bundle is lost.
+    pub(crate) async fn push(&mut self, octets: Bytes) -> Result<(), NotTaken> {
+        let permit = permit(&self.budget, octets.len()).await?;
+        match &mut self.state {
+            State::Passing { reader, staging } => {
+                let payload = reader.push(octets)?;
+                Ok(staging.push(payload, permit).await?)
+            }
+            State::Gathering { pieces, octets: gathered, held, probe } => {
+                *gathered += octets.len();
+                match held {
+                    Some(held) => held.merge(permit),
+                    None => *held = Some(permit),
+                }
+                pieces.push(octets);
+                if *gathered > IN_MEMORY_OCTETS_MAX {
+                    return self.pass().await;
+                }
+                // Most bundles are here with their first octets, and are asked about when they are checked.
+                if pieces.len() > 1 && !matches!(probe, Probe::Done) {
+                    return self.probe().await;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// All octets were taken.
+    pub(crate) async fn finish(self) -> Result<Taken, NotTaken> {
+        match self.state {
+            State::Gathering { pieces, held, .. } => {
+                let bundle = Bundle::parse(in_one(pieces), &self.node.config.limits)?;
+                Ok(Taken::Whole(bundle, held))
+            }
+            State::Passing { reader, staging } => {
+                let bundle = reader.finish()?;
+                Ok(Taken::Staged(Box::new(bundle), staging.finish().await?))
+            }
+        }
+    }
+
+    /// Looks for the head in what was gathered, and asks about it once it is there.
+    async fn probe(&mut self) -> Result<(), NotTaken> {
+        let State::Gathering { pieces, probe, .. } = &mut self.state else { return Ok(()) };
+        let head = match probe {
+            Probe::Done => return Ok(()),
+            Probe::NotYet => {
+                let mut reader =
+                    Box::new(BundleReader::new(&self.node.config.limits, &self.node.config.profile));
+                for piece in pieces.iter() {
+                    reader.push(piece.clone())?;
+                }
+                let head = reader.head().cloned();
+                *probe = Probe::Reading(reader);
+                head
+            }
+            Probe::Reading(reader) => {
+                if let Some(piece) = pieces.last() {
+                    reader.push(piece.clone())?;
+                }
+                reader.head().cloned()
+            }
+        };
+        match head {
+            Some(head) => {
+                *probe = Probe::Done;
+                self.consider(head).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// From now on octets pass into the store.
+    async fn pass(&mut self) -> Result<(), NotTaken> {
+        let mut reader = Box::new(BundleReader::new(&self.node.config.limits, &self.node.config.profile));
+        let State::Gathering { pieces, held, .. } = &mut self.state else { return Ok(()) };
+        let (pieces, held) = (std::mem::take(pieces), held.take());
+        let mut payload = Vec::new();
+        for piece in pieces {
+            payload.push(reader.push(piece)?);
+        }
+        // A head is far smaller than what was gathered.
+        if let Some(head) = reader.head().cloned() {
+            self.consider(head).await?;
+        }
+        let mut staging = Staging::at(&self.node, self.node.inputs.stage().await?);
+        if let Some(held) = held {
+            staging.push(in_one(payload), held).await?;
+        }
+        self.state = State::Passing { reader, staging };
+        Ok(())
+    }
+
+    /// The head, where there was a reason to look at it early.
+    pub(crate) fn head(&self) -> Option<&Head> {
+        self.head.as_ref()
+    }
+
+    /// The cheap questions about a head.
+    async fn consider(&mut self, head: Head) -> Result<(), NotTaken> {
+        let (config, now) = (Arc::clone(&self.node.config), self.node.clock.now());
+        self.head = Some(head.clone());
+        match self.node.read(move |view| admission::consider(&config, view, now, &head)).await? {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(()),
+        }
+    }
+}
+
+fn in_one(mut pieces: Vec<Bytes>) -> Bytes {
+    match pieces.len() {
+        0 => Bytes::new(),
+        1 => pieces.swap_remove(0),
+        _ => {
+            let mut all = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
+            for piece in &pieces {
+                all.extend_from_slice(piece);
+            }
+            all.freeze()
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Keeps a contact with one peer: dials it, waits for the contact's end, and dials it again, with growing pauses.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use convergence_layer::Link;
+use tokio_util::sync::CancellationToken;
+
+use super::listening::layer_options;
+use crate::address::Address;
+use crate::backoff::{Backoff, roll};
+use crate::contact::{self, ContactEnd};
+use crate::contacts::Opener;
+use crate::node::Node;
+
+/// How long a name may take to be found.
+const LOOKUP_PATIENCE: Duration = Duration::from_secs(20);
+/// Addresses of one name that are tried in one go.
+const ADDRESSES_MAX: usize = 8;
+
+/// Keeps the contact until it is no longer wanted.
+pub(super) async fn keep_contact(node: Arc<Node>, address: Address, stop: CancellationToken) {
+    let mut backoff = Backoff::new();
+    while !stop.is_cancelled() {
+        let connected = tokio::select! {
+            () = stop.cancelled() => break,
+            connected = connect(&node, &address) => connected,
+        };
+        let end = match connected {
+            Ok(link) => run(&node, link, &address).await,
+            Err(reason) => ContactEnd { reason, declared: None, lasted: Duration::ZERO },
+        };
+        backoff.contact_ended(end.lasted);
+        let pause = backoff.pause(roll());
+        tracing::debug!(peer = %address, reason = end.reason, ?pause, "dialling again after a pause");
+        node.peers.set(&address, |peer| {
+            peer.up = false;
+            peer.last_error = (!end.was_duplicate()).then(|| end.reason.clone());
+            peer.next_try = Some(Instant::now() + pause);
+        });
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = rest(&node, &address, &end, pause) => {}
+        }
+    }
+    node.peers.forget(&address);
+}
+
+async fn run(node: &Arc<Node>, link: Link, address: &Address) -> ContactEnd {
+    node.peers.set(address, |peer| {
+        peer.up = true;
+        peer.next_try = None;
+    });
+    contact::run(node, link, &address.to_string(), Opener::Us).await
+}
+
+/// Waits before the next try: for the pause, and, where another contact with the same neighbor is up, for its end.
+async fn rest(node: &Arc<Node>, address: &Address, end: &ContactEnd, pause: Duration) {
+    if let (true, Some(neighbor)) = (end.was_duplicate(), &end.declared) {
+        let mut changes = node.contacts.changes();
+        while node.contacts.has(neighbor) {
+            node.peers.set(address, |peer| {
+                peer.up = true;
+                peer.next_try = None;
+            });
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+        node.peers.set(address, |peer| {
+            peer.up = false;
+            peer.next_try = Some(Instant::now() + pause);
+        });
+    }
+    tokio::time::sleep(pause).await;
+}
+
+/// Connects to the first of the peer's addresses that answers.
+async fn connect(node: &Node, address: &Address) -> Result<Link, String> {
+    let lookup = tokio::net::lookup_host((address.host(), address.port()));
+    let resolved = match tokio::time::timeout(LOOKUP_PATIENCE, lookup).await {
+        Ok(Ok(resolved)) => resolved.take(ADDRESSES_MAX),
+        Ok(Err(error)) => return Err(format!("the name {} was not found: {error}", address.host())),
+        Err(_) => return Err(format!("no answer about the name {}", address.host())),
+    };
+    let options = Arc::new(layer_options(&node.settings));
+    let mut failed = format!("the name {} has no address", address.host());
+    for candidate in resolved {
+        match tcpcl::connect(candidate, Arc::clone(&options)).await {
+            Ok(link) => return Ok(link),
+            Err(error) => failed = error.to_string(),
+        }
+    }
+    Err(failed)
+}

@@ -1,0 +1,98 @@
+//! The links of a node: where it listens, and which nodes it keeps a contact with.
+//!
+//! Each listener and each peer is a task of its own, so that one that is unreachable never delays another. Peers stand in
+//! `config.toml` or in the store; one that is added or removed while the node runs takes effect at once.
+
+mod dialling;
+mod listening;
+mod peers;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use agent_core::output::Notice;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use self::listening::ListenError;
+pub(crate) use self::listening::Listener;
+pub(crate) use self::peers::{PEERS_MAX, PeerState, Peers};
+use crate::address::Address;
+use crate::node::Node;
+
+/// The tasks of a node's links.
+#[derive(Debug)]
+pub(crate) struct Links {
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Links {
+    /// Begins to accept and to dial.
+    pub(crate) fn start(node: &Arc<Node>, listeners: Vec<Listener>) -> Self {
+        let links = Self { stop: CancellationToken::new(), tasks: TaskTracker::new() };
+        for listener in listeners {
+            links.tasks.spawn(listener.accept_all(Arc::clone(node), links.stop.clone(), links.tasks.clone()));
+        }
+        links.tasks.spawn(keep_peers(Arc::clone(node), links.stop.clone()));
+        links
+    }
+
+    /// Nothing new is begun; contacts that are open go on.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+    }
+
+    /// Waits until all are over.
+    pub(crate) async fn ended(&self) {
+        self.tasks.wait().await;
+    }
+}
+
+/// Keeps one task for each peer, as settings change.
+async fn keep_peers(node: Arc<Node>, stop: CancellationToken) {
+    let mut news = node.news.listen();
+    let mut tasks = JoinSet::new();
+    let mut running: BTreeMap<Address, CancellationToken> = BTreeMap::new();
+    loop {
+        let wanted = match peers::wanted(&node).await {
+            Ok(wanted) => wanted,
+            Err(error) => {
+                tracing::error!(%error, "the list of peers cannot be read");
+                running.keys().cloned().collect()
+            }
+        };
+        running.retain(|address, stop_one| {
+            let stays = wanted.contains(address);
+            if !stays {
+                stop_one.cancel();
+                node.contacts.close_link(&address.to_string(), "the peer was removed");
+            }
+            stays
+        });
+        for address in wanted {
+            running.entry(address).or_insert_with_key(|address| {
+                let stop_one = stop.child_token();
+                tasks.spawn(dialling::keep_contact(Arc::clone(&node), address.clone(), stop_one.clone()));
+                stop_one
+            });
+        }
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => {
+                    while tasks.join_next().await.is_some() {}
+                    return;
+                }
+                Some(_) = tasks.join_next() => {}
+                heard = news.recv() => match heard {
+                    Ok(Notice::SettingsChanged) | Err(RecvError::Lagged(_)) => break,
+                    Ok(_) => {}
+                    Err(RecvError::Closed) => return,
+                },
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What a node tells of itself and of its bundles. Times are milliseconds since 2000-01-01 UTC (DTN time), absent where
+//! the clock is not trusted; periods are milliseconds.
+
+use bundle_format::{BundleId, Eid, PublicKey};
+use serde::{Deserialize, Serialize};
+
+use super::as_text;
+use super::call::Identity;
+
+/// A bundle in the store, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundleSummary {
+    /// Its id.
+    #[serde(with = "as_text")]
+    pub id: BundleId,
+    /// Its place in the store: later ones came later.
+    pub number: u64,
+    /// Who made it.
+    #[serde(with = "as_text")]
+    pub source: Eid,
+    /// Where it goes.
+    #[serde(with = "as_text")]
+    pub destination: Eid,
+    /// The file name that it was sent with.
+    pub file_name: Option<String>,
+    /// The media type that it was sent with.
+    pub media_type: Option<String>,
+    /// `bulk`, `normal` or `urgent`.
+    pub priority: String,
+    /// Octets of the bundle as it would be sent, blocks of this hop aside.
+    pub octets: u64,
+    /// Octets of its payload.
+    pub payload_octets: u64,
+    /// When it was made, by its maker's clock.
+    pub created_ms: Option<u64>,
+    /// When it came here.
+    pub received_ms: Option<u64>,
+    /// How long it has still to live.
+    pub expires_in_ms: u64,
+    /// Whose key signed it; the signature was found right.
+    #[serde(with = "as_text::option")]
+    pub signer: Option<PublicKey>,
+    /// Whether that key is trusted for its source.
+    pub trusted: bool,
+    /// Whether it is a bundle between nodes, not between people.
+    pub protocol: bool,
+}
+
+/// A bundle in the store, in full.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundleReport {
+    /// In short.
+    #[serde(flatten)]
+    pub summary: BundleSummary,
+    /// Everything before its payload, as it was received, in hexadecimal.
+    pub head: String,
+    /// The local endpoints at which it waits for an application.
+    #[serde(with = "as_text::list")]
+    pub queued_at: Vec<Eid>,
+    /// The neighbors and volumes that are known to have it.
+    #[serde(with = "as_text::list")]
+    pub held_by: Vec<Eid>,
+    /// Whether its destination reported delivery.
+    pub delivered: bool,
+}
+
+/// How a node is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Who it is.
+    pub identity: Identity,
+    /// Whether an agent runs, or the store was only looked at.
+    pub running: bool,
+    /// How long the agent has been running.
+    pub up_ms: u64,
+    /// Whether the wall clock is trusted.
+    pub clock_trusted: bool,
+    /// The wall clock, where it is trusted.
+    pub now_ms: Option<u64>,
+    /// What the store holds.
+    pub store: StoreReport,
+    /// Where it listens.
+    pub listening: Vec<String>,
+    /// Open contacts.
+    pub contacts: Vec<ContactReport>,
+    /// Nodes that it keeps a contact with, or tries to.
+    pub peers: Vec<PeerReport>,
+    /// Nodes that it has met, and what they lack.
+    pub neighbors: Vec<NeighborReport>,
+    /// Local endpoints at which bundles wait.
+    pub queues: Vec<QueueReport>,
+    /// Groups that it is a member of.
+    #[serde(with = "as_text::list")]
+    pub subscriptions: Vec<Eid>,
+    /// How many bundles were refused since the agent started, by reason.
+    pub refusals: Vec<RefusalCount>,
+}
+
+/// What a store holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreReport {
+    /// Bundles.
+    pub bundles: u64,
+    /// Their octets.
+    pub octets: u64,
+    /// The most that they may have.
+    pub quota_octets: u64,
+    /// Octets of bundles that nobody vouches for.
+    pub unvouched_octets: u64,
+    /// The most that those may have.
+    pub stranger_quota_octets: u64,
+}
+
+/// An open contact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactReport {
+    /// The neighbor, as far as it said who it is.
+    #[serde(with = "as_text::option")]
+    pub node: Option<Eid>,
+    /// Whether it proved to be that node.
+    pub authenticated: bool,
+    /// The link.
+    pub link: String,
+    /// How long it has been open.
+    pub up_ms: u64,
+}
+
+/// A node to keep a contact with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerReport {
+    /// Its address.
+    pub url: String,
+    /// Whether a contact is open.
+    pub up: bool,
+    /// Why the last contact ended or did not come about.
+    pub last_error: Option<String>,
+    /// When the next try is due.
+    pub next_try_in_ms: Option<u64>,
+}
+
+/// A node that was met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeighborReport {
+    /// Which.
+    #[serde(with = "as_text")]
+    pub node: Eid,
+    /// The link of the last contact.
+    pub link: String,
+    /// How long ago it was met last; 0 while a contact is open.
+    pub met_ago_ms: u64,
+    /// Bundles here that it is not known to have.
+    pub owed_bundles: u64,
+}
+
+/// A local endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueReport {
+    /// Which.
+    #[serde(with = "as_text")]
+    pub endpoint: Eid,
+    /// How many bundles wait there.
+    pub bundles: u64,
+}
+
+/// How often something was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusalCount {
+    /// In a word.
+    pub reason: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// A bundle for an application, leased to its connection until it is consumed or the connection ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// The endpoint at which it waited.
+    #[serde(with = "as_text")]
+    pub endpoint: Eid,
+    /// The bundle.
+    #[serde(flatten)]
+    pub bundle: BundleSummary,
+}

@@ -1,0 +1,102 @@
+//! The agent: a node with links and a socket, until it is told to stop.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use convergence_layer::CloseReason;
+use thiserror::Error;
+
+use crate::address::Address;
+use crate::driver::DriverError;
+use crate::engine::{Engine, EngineError};
+use crate::home::{Home, HomeError, SocketPath};
+use crate::links::{Links, ListenError, Listener};
+use crate::local_api;
+
+/// How long contacts may take to finish what is under way when the agent stops.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// How the agent is run, besides what its home says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Where to listen instead of where `config.toml` says; empty: as it says.
+    pub listen: Vec<Address>,
+    /// Whether neighbors may be looked for.
+    pub discovery: Discovery,
+}
+
+/// Whether neighbors may be looked for. Contacts that are configured are kept either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discovery {
+    /// They may.
+    Allowed,
+    /// Nothing is sent to anybody who was not named.
+    Off,
+}
+
+/// Why the agent could not run, or could not go on.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// Its folder, store or writer.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Where it was to listen.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+}
+
+impl From<HomeError> for RunError {
+    fn from(error: HomeError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+impl From<DriverError> for RunError {
+    fn from(error: DriverError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+/// Runs the agent of a home until `shutdown` completes: contacts then end in an orderly way, what is queued is written,
+/// and the home is given back. `ready` hears where it listens, once it does.
+pub async fn run(
+    home: Home,
+    options: RunOptions,
+    ready: impl FnOnce(&[String]),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    let lock = home.lock()?;
+    let mut listeners = Vec::new();
+    for address in if options.listen.is_empty() { &home.config().listen } else { &options.listen } {
+        listeners.push(Listener::bind(address, home.config()).await?);
+    }
+    let urls: Vec<String> = listeners.iter().map(Listener::url).collect();
+    let mut engine = Engine::start(&home, lock)?;
+    let node = Arc::clone(&engine.node);
+    node.listening.get_or_init(|| urls.clone());
+    let (_socket, listener) = SocketPath::bind(&home)?;
+    let api = tokio::spawn(local_api::serve(Arc::clone(&node), listener));
+    let links = Links::start(&node, listeners);
+    tracing::info!(node = %home.node(), listening = urls.join(" "), "the agent runs");
+    ready(&urls);
+
+    let fault = tokio::select! {
+        () = shutdown => None,
+        outcome = engine.ended() => outcome.err(),
+    };
+    tracing::info!("the agent stops");
+    links.stop();
+    node.contacts.close_all(CloseReason::Unknown, "the agent is stopping");
+    if tokio::time::timeout(FAREWELL, links.ended()).await.is_err() {
+        tracing::warn!("some contacts took too long to end and were cut off");
+    }
+    api.abort();
+    // Cancelled on purpose.
+    let _ = api.await;
+    drop(node);
+    match fault {
+        Some(fault) => Err(fault.into()),
+        None => Ok(engine.stop().await?),
+    }
+}

@@ -1,0 +1,145 @@
+//! What the operator decided: `config.toml` of a home, read and checked.
+//!
+//! `home.rs` reads it when a home is opened; a running agent does not look again. The file is TOML; keys that do not
+//! exist are errors, because a misspelt setting that is silently ignored is worse than none.
+
+mod fault;
+mod file;
+mod quantity;
+mod template;
+
+use agent_core::config::{Carry, Config, ForeignNeighbor, Stance};
+use bundle_format::{Eid, Limits, NodeKey, Profile, PublicKey};
+
+pub use self::fault::{ConfigError, ConfigFault};
+pub(crate) use self::file::read;
+use self::template::config_text;
+use crate::address::Address;
+use crate::clock::ClockStance;
+
+/// Everything that `config.toml` says, defaults filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// This node's ID.
+    pub node: Eid,
+    /// Its `ipn` node ID, where it has one.
+    pub ipn: Option<Eid>,
+    /// Whether the wall clock is trusted.
+    pub clock: ClockStance,
+    /// Where neighbors may connect.
+    pub listen: Vec<Address>,
+    /// Nodes to keep a contact with.
+    pub peers: Vec<Address>,
+    /// What is carried for others.
+    pub carry: Carry,
+    /// Bundles signed by keys that nobody trusts.
+    pub strangers: Stance,
+    /// Bundles without a signature.
+    pub unsigned: Stance,
+    /// Most octets of bundles in the store.
+    pub quota_octets: u64,
+    /// Most octets of bundles that nobody vouches for.
+    pub stranger_quota_octets: u64,
+    /// The largest bundle that is taken, in octets.
+    pub bundle_octets_max: u64,
+    /// The longest that a bundle is kept, in milliseconds.
+    pub lifetime_ms_max: u64,
+    /// How many nodes a bundle made here may pass.
+    pub hop_limit: u8,
+    /// The block type of the metadata block.
+    pub metadata_block: u64,
+    /// What is logged, as a filter of `tracing`.
+    pub log: LogLevel,
+    /// Trusted keys.
+    pub trust: Vec<(Eid, PublicKey)>,
+    /// Neighbors of another implementation.
+    pub foreign: Vec<ForeignNeighbor>,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// What needs somebody to act.
+    Error,
+    /// What is not as it should be.
+    Warn,
+    /// Contacts, peers, and what was refused.
+    Info,
+    /// Each bundle.
+    Debug,
+    /// Each step.
+    Trace,
+}
+
+impl LogLevel {
+    /// As `config.toml` and `tracing` write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+impl Settings {
+    /// What a file that names nothing but the node says.
+    pub(crate) fn of(node: Eid) -> Self {
+        Self {
+            node,
+            ipn: None,
+            clock: ClockStance::Auto,
+            listen: vec!["tcp://[::]:4556".parse().expect("a valid constant")],
+            peers: Vec::new(),
+            carry: Carry::All,
+            strangers: Stance::Refuse,
+            unsigned: Stance::Refuse,
+            quota_octets: 4 << 30,
+            stranger_quota_octets: 64 << 20,
+            bundle_octets_max: Limits::default().bundle_octets_max,
+            lifetime_ms_max: 365 * 86_400_000,
+            hop_limit: 32,
+            metadata_block: Profile::default().metadata_block_type,
+            log: LogLevel::Info,
+            trust: Vec::new(),
+            foreign: Vec::new(),
+        }
+    }
+
+    /// A commented file for a new node.
+    pub(crate) fn template(node: &Eid) -> String {
+        config_text(&node.to_string())
+    }
+
+    /// What the core needs of it, with the key that signs.
+    pub(crate) fn core(&self, key: &NodeKey) -> Config {
+        Config {
+            node: self.node.clone(),
+            ipn: self.ipn.clone(),
+            key: key.clone(),
+            profile: self.profile(),
+            limits: self.limits(),
+            carry: self.carry,
+            strangers: self.strangers,
+            unsigned: self.unsigned,
+            quota_octets: self.quota_octets,
+            stranger_quota_octets: self.stranger_quota_octets,
+            lifetime_ms_max: self.lifetime_ms_max,
+            hop_limit: self.hop_limit,
+            foreign: self.foreign.clone(),
+            trust: self.trust.clone(),
+        }
+    }
+
+    /// The code points of this network.
+    pub fn profile(&self) -> Profile {
+        Profile { metadata_block_type: self.metadata_block, ..Profile::default() }
+    }
+
+    /// What is too large to be looked at.
+    pub fn limits(&self) -> Limits {
+        Limits { bundle_octets_max: self.bundle_octets_max }
+    }
+}

@@ -1,0 +1,60 @@
+//! The `config.toml` that a new home gets: every setting with its default, commented.
+
+/// The text of a new node's configuration. `node` is a node ID in text, which needs no escaping in TOML.
+pub(super) fn config_text(node: &str) -> String {
+    TEMPLATE.replace("@NODE@", node)
+}
+
+const TEMPLATE: &str = r#"# The configuration of a packmule node. A line that begins with # is a comment; the values in comments are the defaults.
+# Changes take effect when the agent is started again.
+
+# Who this node is. Others trust its key under this name: do not change it later.
+node = "@NODE@"
+
+# Its number in the ipn scheme, where it has one as well. A node of another implementation may need it.
+# ipn = 4711
+
+# Whether the wall clock is trusted: "auto" (while the kernel says that it is synchronised), "trusted", "untrusted".
+# clock = "auto"
+
+# Where neighbors may connect. Port 0 takes a free one; [] listens nowhere.
+# listen = ["tcp://[::]:4556"]
+
+# Nodes to keep a contact with, besides those added by 'packmule peer add'.
+# peers = ["tcp://192.0.2.7:4556"]
+
+# What is carried for others: "all" within the quota, or only what is "wanted" here.
+# carry = "all"
+
+# Bundles signed by keys that nobody trusts, and bundles without a signature: "refuse", "carry" or "deliver".
+# strangers = "refuse"
+# unsigned = "refuse"
+
+# How much of the disk bundles may fill, and how much of it those of strangers and without a signature.
+# quota = "4 GiB"
+# stranger_quota = "64 MiB"
+
+# The largest bundle that is taken, and the longest that a bundle is kept, whatever it asks for.
+# bundle_max = "1 GiB"
+# lifetime_max = "365d"
+
+# How many nodes a bundle made here may pass.
+# hop_limit = 32
+
+# The block type that carries file names, of the range for private use: the same in the whole network.
+# metadata_block = 193
+
+# What the agent logs: "error", "warn", "info", "debug" or "trace".
+# log = "info"
+
+# Keys that are trusted besides those added by 'packmule trust add'.
+# [[trust]]
+# node = "dtn://hub/"
+# key = "ed25519:..."
+
+# Neighbors that run another implementation: what they get besides what is addressed to them.
+# [[foreign]]
+# node = "ipn:7.0"
+# groups = ["dtn://all/~updates"]
+# routes = ["ipn:9.0"]
+"#;

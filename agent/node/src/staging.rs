@@ -1,0 +1,98 @@
+//! Fills the store with a payload that is too large for memory, in pieces of the size that the store wants.
+//!
+//! Octets that are not yet committed hold permits of their origin's budget, so that a fast source waits for the disk.
+//! What is not finished is given up when it is dropped.
+
+use std::sync::Arc;
+
+use agent_core::input::Input;
+use agent_core::store::{CHUNK_OCTETS, Number};
+use bytes::{Bytes, BytesMut};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::driver::Lost;
+use crate::node::Node;
+
+/// Octets that one contact or one local program may have under way between its socket and the disk.
+pub(crate) const BUDGET_OCTETS: usize = 4 << 20;
+
+/// A budget of [`BUDGET_OCTETS`].
+pub(crate) fn budget() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(BUDGET_OCTETS))
+}
+
+/// Takes as much of a budget as some octets need; waits for the disk where there is too little.
+pub(crate) async fn permit(budget: &Arc<Semaphore>, octets: usize) -> Result<OwnedSemaphorePermit, Lost> {
+    let wanted = u32::try_from(octets.min(BUDGET_OCTETS)).unwrap_or(u32::MAX);
+    Arc::clone(budget).acquire_many_owned(wanted).await.map_err(|_| Lost::Stopped)
+}
+
+/// A payload on its way into the store.
+#[derive(Debug)]
+pub(crate) struct Staging {
+    node: Arc<Node>,
+    number: Number,
+    index: u32,
+    octets: u64,
+    partial: BytesMut,
+    held: Option<OwnedSemaphorePermit>,
+    finished: bool,
+}
+
+impl Staging {
+    /// Goes on with a place in the store that was made for it.
+    pub(crate) fn at(node: &Arc<Node>, number: Number) -> Self {
+        let partial = BytesMut::new();
+        Self { node: Arc::clone(node), number, index: 0, octets: 0, partial, held: None, finished: false }
+    }
+
+    /// Octets that it was given.
+    pub(crate) fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// Takes octets, with the permits that they hold.
+    pub(crate) async fn push(&mut self, mut octets: Bytes, permit: OwnedSemaphorePermit) -> Result<(), Lost> {
+        if self.node.rooms.contains(self.number) {
+            return Err(Lost::Full);
+        }
+        self.octets += octets.len() as u64;
+        match &mut self.held {
+            Some(held) => held.merge(permit),
+            None => self.held = Some(permit),
+        }
+        while self.partial.len() + octets.len() >= CHUNK_OCTETS {
+            let rest = octets.split_off(CHUNK_OCTETS - self.partial.len());
+            self.partial.extend_from_slice(&octets);
+            octets = rest;
+            self.post().await?;
+        }
+        self.partial.extend_from_slice(&octets);
+        Ok(())
+    }
+
+    /// All octets were given: whoever adopts the payload now finds it whole.
+    pub(crate) async fn finish(mut self) -> Result<Number, Lost> {
+        if !self.partial.is_empty() {
+            self.post().await?;
+        }
+        self.finished = true;
+        Ok(self.number)
+    }
+
+    async fn post(&mut self) -> Result<(), Lost> {
+        let octets = self.partial.split().freeze();
+        let held = self.held.as_mut().and_then(|held| held.split(octets.len().min(held.num_permits())));
+        let input = Input::ChunkArrived { number: self.number, index: self.index, octets };
+        self.index = self.index.checked_add(1).ok_or(Lost::Full)?;
+        self.node.inputs.post_holding(input, held).await
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.finished && !self.node.rooms.forget(self.number) {
+            self.node.inputs.post_end(Input::StagingAbandoned { number: self.number });
+        }
+    }
+}

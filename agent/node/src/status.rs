@@ -1,0 +1,114 @@
+//! How the node is, for `packmule status`.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use agent_core::store::{StoreError, View};
+use agent_core::time::Now;
+use bundle_format::Eid;
+
+use crate::local_api::{
+    ContactReport, NeighborReport, PeerReport, QueueReport, RefusalCount, Status, StoreReport, identity,
+};
+use crate::node::Node;
+
+/// Where verbs send to and receive from where no endpoint is named.
+const DEFAULT_DEMUX: &str = "inbox";
+
+/// How the node is now.
+pub(crate) async fn of(node: &Arc<Node>) -> Result<Status, StoreError> {
+    let now = node.clock.now();
+    let contacts = contacts(node);
+    let asked = Arc::clone(node);
+    let (store, subscriptions, neighbors, queues) = node
+        .read(move |view| {
+            let subscriptions = view.subscriptions()?;
+            let queues = queues(&asked, view, &subscriptions)?;
+            Ok((store_report(&asked, view)?, subscriptions, neighbors(&asked, view, now)?, queues))
+        })
+        .await?;
+    let listening = node.listening.get().cloned();
+    Ok(Status {
+        identity: identity(node),
+        running: listening.is_some(),
+        up_ms: ms_since(node.started),
+        clock_trusted: node.clock.is_trusted(),
+        now_ms: now.utc.map(|time| time.0),
+        store,
+        listening: listening.unwrap_or_default(),
+        contacts,
+        peers: peers(node),
+        neighbors,
+        queues,
+        subscriptions,
+        refusals: refusals(node),
+    })
+}
+
+fn store_report(node: &Node, view: View<'_>) -> Result<StoreReport, StoreError> {
+    let (usage, unvouched) = (view.usage()?, view.unvouched_usage()?);
+    Ok(StoreReport {
+        bundles: usage.bundles,
+        octets: usage.octets,
+        quota_octets: node.config.quota_octets,
+        unvouched_octets: unvouched.octets,
+        stranger_quota_octets: node.config.stranger_quota_octets,
+    })
+}
+
+fn contacts(node: &Node) -> Vec<ContactReport> {
+    node.contacts.each(|entry| ContactReport {
+        node: entry.neighbor().cloned(),
+        authenticated: entry.is_authenticated(),
+        link: entry.link.clone(),
+        up_ms: ms_since(entry.since),
+    })
+}
+
+fn peers(node: &Node) -> Vec<PeerReport> {
+    let report = |(address, peer): (crate::address::Address, crate::links::PeerState)| PeerReport {
+        url: address.to_string(),
+        up: peer.up,
+        last_error: peer.last_error,
+        next_try_in_ms: peer.next_try.map(|at| ms(at.saturating_duration_since(Instant::now()))),
+    };
+    node.peers.all().into_iter().map(report).collect()
+}
+
+fn neighbors(node: &Node, view: View<'_>, now: Now) -> Result<Vec<NeighborReport>, StoreError> {
+    let open =
+        node.contacts.each(|entry| entry.is_authenticated().then(|| entry.neighbor().cloned()).flatten());
+    let mut reports = Vec::new();
+    for record in view.neighbors()? {
+        let is_here = open.iter().flatten().any(|neighbor| *neighbor == record.node);
+        reports.push(NeighborReport {
+            owed_bundles: view.owed_count(&record.node)?,
+            met_ago_ms: if is_here { 0 } else { now.node.since_ms(record.met) },
+            link: record.link,
+            node: record.node,
+        });
+    }
+    Ok(reports)
+}
+
+fn queues(node: &Node, view: View<'_>, subscriptions: &[Eid]) -> Result<Vec<QueueReport>, StoreError> {
+    let inbox = node.config.node.with_demux(DEFAULT_DEMUX).ok();
+    let mut reports = Vec::new();
+    for endpoint in inbox.iter().chain(subscriptions) {
+        reports.push(QueueReport { endpoint: endpoint.clone(), bundles: view.queue_len(endpoint)? });
+    }
+    Ok(reports)
+}
+
+fn refusals(node: &Node) -> Vec<RefusalCount> {
+    let counts = node.news.counts();
+    counts.into_iter().map(|(reason, count)| RefusalCount { reason: reason.to_owned(), count }).collect()
+}
+
+fn ms_since(instant: Instant) -> u64 {
+    ms(instant.elapsed())
+}
+
+fn ms(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

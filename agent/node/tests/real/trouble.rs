@@ -1,0 +1,139 @@
+//! What goes wrong: full stores, crashes in the middle, neighbors that send nonsense.
+
+use std::sync::Arc;
+
+use agent_core::store::{CHUNK_OCTETS, Store, StoreOptions};
+use agent_node::{Call, Client, ClientError, Reply};
+use bytes::Bytes;
+use convergence_layer::{Event, Link, Outgoing, RefusalReason};
+
+use crate::support::{Node, new_home, noise, order, send, status, trust_each_other};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_crash_left_half_received_is_dropped_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = new_home(folder.path(), "a", "");
+    Client::open(&home).await.unwrap().close().await.unwrap();
+    let number = {
+        let store = Store::open(&home.store_folder(), &StoreOptions::default()).unwrap();
+        let mut txn = store.write().unwrap();
+        let number = txn.begin_staging().unwrap();
+        txn.put_chunk(number, 0, &noise(CHUNK_OCTETS)).unwrap();
+        txn.commit().unwrap();
+        number
+    };
+    Client::open(&home).await.unwrap().close().await.unwrap();
+    let store = Store::open(&home.store_folder(), &StoreOptions::default()).unwrap();
+    assert_eq!(store.read().unwrap().view().staged_chunk(number, 0).unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_quota_refuses_and_a_deletion_makes_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = new_home(folder.path(), "a", "quota = \"1 MiB\"\n");
+    let mut client = Client::open(&home).await.unwrap();
+    let body = noise(600_000);
+    let first = send(&mut client, "dtn://b/inbox", &body).await;
+    for length in [Some(600_000), None] {
+        let refused = client.send(&order("dtn://b/inbox", "x"), &body[..], length, &mut |_| {}).await;
+        assert!(matches!(&refused, Err(ClientError::Refused { kind, .. }) if kind == "quota"), "{refused:?}");
+    }
+    let large = noise(3 << 20);
+    let refused = client.send(&order("dtn://b/inbox", "x"), &large[..], None, &mut |_| {}).await;
+    assert!(matches!(&refused, Err(ClientError::Refused { kind, .. }) if kind == "quota"), "{refused:?}");
+    assert_eq!(status(&mut client).await.store.bundles, 1);
+    let removed = client.call(Call::Remove { id: first.id.to_string() }).await.unwrap();
+    assert_eq!(removed, Reply::Done { changed: true });
+    send(&mut client, "dtn://b/inbox", &body).await;
+    client.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_neighbor_without_room_refuses_and_the_sender_keeps_the_bundle() {
+    let (a, b) = (Node::start("a").await, Node::start_with("b", "quota = \"1 MiB\"\n").await);
+    trust_each_other(&[&a, &b]).await;
+    a.peer_with(&b).await;
+    a.until("b is known", |status| status.contacts.iter().any(|contact| contact.authenticated)).await;
+    let mut at_a = a.client().await;
+    for octets in [800_000, 800_001, 3 << 20] {
+        send(&mut at_a, "dtn://b/inbox", &noise(octets)).await;
+    }
+    let at_b = b
+        .until("something was refused", |status| status.refusals.iter().any(|it| it.reason == "quota"))
+        .await;
+    assert!(at_b.store.octets <= 1 << 20);
+    assert_eq!(status(&mut at_a).await.store.bundles, 3);
+    a.stop().await;
+    b.stop().await;
+}
+
+/// A contact that is made by hand.
+async fn by_hand(node: &Node, node_id: &str) -> Link {
+    let address = node.url().strip_prefix("tcp://").unwrap().parse().unwrap();
+    let mut link = tcpcl::connect(address, Arc::new(tcpcl::Options::new(node_id))).await.unwrap();
+    assert!(matches!(event(&mut link).await, Event::Opened { .. }));
+    link
+}
+
+async fn event(link: &mut Link) -> Event {
+    tokio::time::timeout(crate::support::PATIENCE, link.events.recv()).await.unwrap().unwrap()
+}
+
+/// What the node says to the transfer.
+async fn verdict(link: &mut Link) -> Event {
+    loop {
+        let answer = event(link).await;
+        if matches!(answer, Event::Sent(_) | Event::Refused { .. } | Event::Closed { .. }) {
+            return answer;
+        }
+    }
+}
+
+async fn transfer(link: &Link, transfer: u64, octets: Bytes) {
+    let length = octets.len() as u64;
+    link.outgoing.send(Outgoing::Begin { transfer, length }).await.unwrap();
+    link.outgoing.send(Outgoing::Octets(octets)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nonsense_from_a_neighbor_is_refused_counted_and_no_reason_to_hang_up() {
+    let a = Node::start("a").await;
+    let mut link = by_hand(&a, "dtn://stranger/").await;
+    for (number, octets) in
+        [(0, Bytes::from_static(b"\x9f\xff")), (1, noise(100).into()), (2, noise(60_000).into())]
+    {
+        transfer(&link, number, octets).await;
+        let answer = verdict(&mut link).await;
+        assert_eq!(answer, Event::Refused { transfer: number, reason: RefusalReason::NotAcceptable });
+    }
+    let status = a.until("it was counted", |status| !status.refusals.is_empty()).await;
+    assert_eq!((status.refusals[0].reason.as_str(), status.refusals[0].count), ("malformed", 3));
+    assert_eq!(status.contacts.len(), 1);
+    a.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bundle_that_claims_to_be_larger_than_allowed_is_refused_before_its_octets() {
+    let a = Node::start_with("a", "bundle_max = \"2 MiB\"\n").await;
+    let mut link = by_hand(&a, "dtn://stranger/").await;
+    link.outgoing.send(Outgoing::Begin { transfer: 0, length: 1 << 40 }).await.unwrap();
+    link.outgoing.send(Outgoing::Octets(noise(1000).into())).await.unwrap();
+    assert!(!matches!(verdict(&mut link).await, Event::Sent(_)));
+    a.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_impostor_of_a_neighbor_does_not_end_the_contact_with_it() {
+    let a = Node::start("a").await;
+    let b = Node::start("b").await;
+    trust_each_other(&[&a, &b]).await;
+    a.peer_with(&b).await;
+    a.until("b is known", |status| status.contacts.iter().any(|contact| contact.authenticated)).await;
+    // Somebody declares to be b: the contact with b stays, and bundles still go there.
+    let _impostor = by_hand(&a, "dtn://b/").await;
+    let _other = by_hand(&a, "dtn://b/").await;
+    send(&mut a.client().await, "dtn://b/inbox", b"for the true b").await;
+    crate::support::receive(&mut b.client().await, "dtn://b/inbox", b"for the true b").await;
+    a.stop().await;
+    b.stop().await;
+}

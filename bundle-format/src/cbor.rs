@@ -348,3 +348,118 @@ impl Writer {
         self.0.into_writer()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::test_vectors;
+
+    fn fault_of<T>(read: Result<T, Malformed>) -> Fault {
+        read.err().expect("these octets are refused").fault
+    }
+
+    #[test]
+    fn the_examples_of_rfc_8949_are_taken_where_bundles_may_have_them() {
+        let Some(vectors) = test_vectors::file("cbor-rfc8949-appendix-a.json") else { return };
+        for vector in vectors["vectors"].as_array().unwrap() {
+            let octets = test_vectors::octets(vector, "hex");
+            let mut cursor = Cursor::new(&octets);
+            let skipped = cursor.skip().map(<[u8]>::len);
+            let indefinite = (BYTES..=MAP).contains(&(octets[0] >> 5)) && octets.contains(&BREAK);
+            if indefinite {
+                assert_eq!(fault_of(skipped), Fault::Indefinite, "{vector}");
+            } else if octets == [0xf8, 0x18] {
+                assert_eq!(fault_of(skipped), Fault::ReservedCbor);
+            } else {
+                assert_eq!(skipped, Ok(octets.len()), "{vector}");
+                if let Some(number) = vector["decoded"].as_i64().filter(|_| octets[0] >> 5 <= NINT) {
+                    assert_eq!(Cursor::new(&octets).int(), Ok(i128::from(number)), "{vector}");
+                }
+                if let Some(text) = vector["decoded"].as_str().filter(|_| octets[0] >> 5 == TEXT) {
+                    assert_eq!(Cursor::new(&octets).text(), Ok(text), "{vector}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn deep_nesting_costs_no_stack_and_is_refused() {
+        for octet in [0x81, 0xc1, 0x9f] {
+            let octets = vec![octet; 200_000];
+            let expected = if octet == 0x9f { Fault::Indefinite } else { Fault::TooDeep };
+            assert_eq!(fault_of(Cursor::new(&octets).skip()), expected);
+        }
+        let mut deepest = vec![0x81; DEPTH_MAX];
+        deepest.push(0);
+        assert_eq!(Cursor::new(&deepest).skip().map(<[u8]>::len), Ok(DEPTH_MAX + 1));
+    }
+
+    #[test]
+    fn what_is_not_deterministic_is_refused() {
+        let cases: [(&[u8], Fault); 10] = [
+            (&[0x18, 0x17], Fault::NotShortest),
+            (&[0x19, 0x00, 0xff], Fault::NotShortest),
+            (&[0x1a, 0x00, 0x00, 0xff, 0xff], Fault::NotShortest),
+            (&[0x1b, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff], Fault::NotShortest),
+            (&[0x58, 0x01, 0x00], Fault::NotShortest),
+            (&[0x1c], Fault::ReservedCbor),
+            (&[0xfe], Fault::ReservedCbor),
+            (&[0xff], Fault::Expected("an item")),
+            (&[0x5f, 0x41, 0x00, 0xff], Fault::Indefinite),
+            (&[0x61, 0xff], Fault::Expected("UTF-8")),
+        ];
+        for (octets, fault) in cases {
+            assert_eq!(fault_of(Cursor::new(octets).skip()), fault, "{octets:x?}");
+        }
+    }
+
+    #[test]
+    fn a_declared_length_that_nothing_can_have_is_refused_before_anything_is_read() {
+        for octets in [b"\x5b\x7f\xff\xff\xff\xff\xff\xff\xff", b"\x9b\x7f\xff\xff\xff\xff\xff\xff\xff"] {
+            assert_eq!(fault_of(Cursor::new(octets).skip()), Fault::LengthTooLarge);
+        }
+        assert_eq!(fault_of(Cursor::new(&[0xba, 0xff, 0xff, 0xff, 0xff]).map()), Fault::LengthTooLarge);
+        assert_eq!(fault_of(Cursor::new(&[0x59, 0x01, 0x00]).bytes()), Fault::Truncated);
+    }
+
+    #[test]
+    fn faults_say_where_they_are() {
+        let mut cursor = Cursor::based(&[0x82, 0x00, 0x18, 0x00], 100);
+        assert_eq!(cursor.skip().map(<[u8]>::len), Err(Malformed::new(102, Fault::NotShortest)));
+    }
+
+    proptest! {
+        /// The library that writes agrees with the cursor that reads.
+        #[test]
+        fn what_is_written_is_read(number in any::<u64>(), octets in proptest::collection::vec(any::<u8>(), 0..300), text in ".{0,40}") {
+            let mut writer = Writer::new();
+            writer.array(4);
+            writer.uint(number);
+            writer.bytes(&octets);
+            writer.text(&text);
+            writer.int(-1 - i64::try_from(number >> 1).unwrap());
+            let written = writer.finish();
+            prop_assert_eq!(Cursor::new(&written).skip().map(<[u8]>::len), Ok(written.len()));
+            let mut cursor = Cursor::new(&written);
+            prop_assert_eq!(cursor.array(), Ok(4));
+            prop_assert_eq!(cursor.uint(), Ok(number));
+            prop_assert_eq!(cursor.bytes(), Ok(&octets[..]));
+            prop_assert_eq!(cursor.text(), Ok(&text[..]));
+            prop_assert_eq!(cursor.int(), Ok(-1 - i128::from(number >> 1)));
+            prop_assert_eq!(cursor.end(), Ok(()));
+        }
+
+        /// Whatever the octets, the cursor ends; what it takes, the library takes too.
+        #[test]
+        fn any_octets_are_read_or_refused(octets in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut cursor = Cursor::new(&octets);
+            if let Ok(item) = cursor.skip() {
+                let mut reference = minicbor::Decoder::new(item);
+                prop_assert!(reference.skip().is_ok());
+                prop_assert_eq!(reference.position(), item.len());
+            }
+        }
+    }
+}

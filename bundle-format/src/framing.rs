@@ -57,14 +57,17 @@ impl Framing {
         Ok(None)
     }
 
+    /// Looks at one block. Never beyond what it may take, so that the same octets fail in the same way however they
+    /// arrive.
     fn step(&self, octets: &[u8]) -> Result<Step, Malformed> {
-        let rest = octets.get(self.framed..).unwrap_or_default();
+        let end_max = if self.framed == 0 { 1 + PRIMARY_OCTETS_MAX } else { HEAD_OCTETS_MAX };
+        let rest = octets.get(self.framed..octets.len().min(end_max)).unwrap_or_default();
         let mut cursor = Cursor::based(rest, self.framed);
         let stepped =
             if self.framed == 0 { step_start(&mut cursor) } else { step_block(&mut cursor, self.framed) };
         match stepped {
             Err(Malformed { fault: Fault::Truncated, .. }) => {
-                if self.framed == 0 && rest.len() > PRIMARY_OCTETS_MAX {
+                if self.framed == 0 && rest.len() == end_max {
                     return Err(Malformed::new(1, Fault::HeadTooLarge));
                 }
                 Ok(Step::More { worthwhile: octets.len() + 1 })

@@ -41,7 +41,10 @@ mod security;
 mod security_rules;
 mod signature;
 mod signing;
+mod sound_keys;
 mod status_report;
+#[cfg(test)]
+mod test_vectors;
 mod time;
 
 pub use administrative::AdministrativeRecord;
@@ -70,5 +73,6 @@ pub use reassembly::{Piece, Reassembly};
 pub use reception::Reception;
 pub use security::{AbstractSecurityBlock, SecurityOperation};
 pub use signature::{SignatureFault, SignatureVerdict};
+pub use sound_keys::SoundKeys;
 pub use status_report::{Asserted, StatusReport};
 pub use time::{CreationTimestamp, DtnTime};

@@ -1,6 +1,8 @@
 //! What a community agrees on beyond the standards: code points for private use and the version of the signature profile
 //! (`docs/signature-profile.md`).
 
+use crate::sound_keys::SoundKeys;
+
 /// Code points and rules that all nodes of a network share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
@@ -8,6 +10,8 @@ pub struct Profile {
     pub metadata_block_type: u64,
     /// How bundles are signed and what a signature must cover.
     pub signature: SignatureProfile,
+    /// Keys that need not be examined again. Keep one profile, or clones of it, for as long as the node runs.
+    pub sound_keys: SoundKeys,
 }
 
 /// The versions of the signature profile.
@@ -22,6 +26,6 @@ pub enum SignatureProfile {
 impl Default for Profile {
     /// Metadata in blocks of type 193, signatures of version 1.
     fn default() -> Self {
-        Self { metadata_block_type: 193, signature: SignatureProfile::V1 }
+        Self { metadata_block_type: 193, signature: SignatureProfile::V1, sound_keys: SoundKeys::default() }
     }
 }

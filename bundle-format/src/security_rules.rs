@@ -1,6 +1,9 @@
 //! How security blocks may stand together in one bundle (RFC 9172 §3.2, §3.7 to §3.9).
 //!
 //! A Block Integrity Block that is the target of a Block Confidentiality Block is ciphertext: nothing is read from it.
+//!
+//! Departure from the RFC: a Block Confidentiality Block of the payload need not be flagged for replication in every
+//! fragment. It only matters to who fragments, and the COSE context's own examples lack the flag.
 
 use std::collections::BTreeSet;
 
@@ -104,9 +107,6 @@ impl Rules<'_> {
     ) -> Result<(), Malformed> {
         if block.flags.contains(BlockFlags::DISCARD_UNPROCESSABLE) {
             return Err(conflict(block, "a confidentiality block may be discarded"));
-        }
-        if said.targets(PAYLOAD_NUMBER) && !block.flags.contains(BlockFlags::REPLICATE) {
-            return Err(conflict(block, "a confidentiality block of the payload is not replicated"));
         }
         for operation in &said.operations {
             let kind = kind_of(operation.target, self.blocks);

@@ -93,7 +93,7 @@ fn statement(head: &Head, target: u64) -> Statement {
 
 /// The data of the integrity block with one signature for each target.
 fn security_block(draft: &Draft, key: &NodeKey, signatures: &[(u64, [u8; 64])]) -> Vec<u8> {
-    let parameters = [(ADDITIONAL_PROTECTED, key_identifier(key)), (AAD_SCOPE, DEFAULT_SCOPE.to_vec())];
+    let parameters = [(ADDITIONAL_PROTECTED, key_identifier(key)), (AAD_SCOPE, scope(draft))];
     let results: Vec<_> =
         signatures.iter().map(|(target, signature)| (*target, SIGN1, message(signature))).collect();
     let block = NewSecurityBlock {
@@ -103,6 +103,21 @@ fn security_block(draft: &Draft, key: &NodeKey, signatures: &[(u64, [u8; 64])]) 
         operations: &results,
     };
     block.encode()
+}
+
+/// What each signature covers beside its target: the draft's default, and that there is a metadata block, which could
+/// otherwise be taken away together with its signature.
+fn scope(draft: &Draft) -> Vec<u8> {
+    if draft.metadata.is_none() {
+        return DEFAULT_SCOPE.to_vec();
+    }
+    let mut scope = Writer::new();
+    scope.map(4);
+    for key in [0, METADATA_NUMBER.cast_signed(), -1, -2] {
+        scope.int(key);
+        scope.uint(1);
+    }
+    scope.finish()
 }
 
 /// The header that names the key for all signatures of the block, as the parameter that holds it.

@@ -94,7 +94,7 @@ impl ContactMessage {
             (0, 8) => Self::Hello(Hello::decode(&mut decoder)?),
             (1, 4) => Self::ListRequest {
                 after: decode_id(&mut decoder)?,
-                most: usize::try_from(decoder.u64()?).unwrap_or(LISTED_MAX).min(LISTED_MAX),
+                most: usize::try_from(decoder.u64()?).unwrap_or(LISTED_MAX).clamp(1, LISTED_MAX),
             },
             (2, 5) => Self::List(List::decode(&mut decoder)?),
             _ => return Err(Unintelligible),

@@ -115,7 +115,9 @@ impl Agent {
             return Ok(None);
         }
         let Ok(head) = Head::parse(stored.head.clone()) else { return Ok(None) };
-        let Ok(head) = head.forwarded(&self.config.node, Some(age_ms(now, &stored))) else { return Ok(None) };
+        // An age is kept up where there is one; a bundle with a creation time needs none (§4.4.2).
+        let age = head.bundle_age_ms().map(|_| age_ms(now, &stored));
+        let Ok(head) = head.forwarded(&self.config.node, age) else { return Ok(None) };
         let payload = match &stored.inline_payload {
             Some(octets) => ParcelPayload::Inline(octets.clone()),
             None => ParcelPayload::Stored { number: rank.1, octets: stored.payload_octets },

@@ -24,6 +24,7 @@ mod load;
 mod meta_pages;
 mod neighbors;
 mod opening;
+mod page_tree;
 mod payloads;
 mod peers;
 mod quarantine;

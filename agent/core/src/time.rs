@@ -9,7 +9,7 @@ pub struct NodeTime(u64);
 
 impl NodeTime {
     /// The point that lies this many milliseconds after the scale's beginning.
-    pub fn from_ms(ms: u64) -> Self {
+    pub const fn from_ms(ms: u64) -> Self {
         Self(ms)
     }
 

@@ -1,7 +1,7 @@
 //! Transmission at the request of an application (RFC 9171 §5.2): the bundle is made, signed and stored in one step, or,
 //! where it is too large for memory, in three: room and a timestamp, chunks, signature.
 
-use bundle_format::{BundleFlags, BundleId, CheckedBundle, CreationTimestamp, Eid, NewBundle};
+use bundle_format::{BundleFlags, BundleId, CheckedBundle, CreationTimestamp, Eid, Metadata, NewBundle};
 use bytes::Bytes;
 
 use crate::agent::Agent;
@@ -134,7 +134,8 @@ impl Order {
             flags: BundleFlags::MUST_NOT_FRAGMENT | report_flag,
             age_ms: Some(0),
             hop_limit: Some(config.hop_limit),
-            metadata: Some(self.metadata.clone()),
+            // Each block that a signature covers costs every node on the way a check of its own.
+            metadata: (self.metadata != Metadata::default()).then(|| self.metadata.clone()),
         }
     }
 }

@@ -22,16 +22,20 @@ const UNWANTED_SHARE: u64 = 4;
 /// Survivors of several segments become one of at most this length.
 const SURVIVORS_OCTETS_MAX: u64 = SEGMENT_OCTETS_MAX - 2 * SEGMENT_HEAD;
 
-/// What a compaction is told and asks.
-pub struct Compaction<'c> {
+/// Who compacts, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct CompactOptions {
     /// The node that does it.
     pub node: NodeHash,
     /// Now, in milliseconds since 2000-01-01 UTC (DTN time); `None` without a trusted clock.
     pub now: Option<u64>,
-    /// Whether a record is still wanted. Asked twice for each.
-    pub wanted: &'c mut dyn FnMut(&RecordInfo) -> bool,
-    /// Told how many octets were copied since it was last called.
-    pub progress: &'c mut dyn FnMut(u64),
+}
+
+/// What the steps of a compaction ask and tell.
+struct Compaction<'c> {
+    options: CompactOptions,
+    wanted: &'c mut dyn FnMut(&RecordInfo) -> bool,
+    progress: &'c mut dyn FnMut(u64),
 }
 
 /// What a compaction did.
@@ -69,9 +73,16 @@ impl Census {
 }
 
 impl Volume {
-    /// Removes records that are no longer wanted. Segments of which little is unwanted, and those with something in
-    /// them that cannot be read or understood, stay as they are.
-    pub fn compact(&self, mut by: Compaction<'_>) -> Result<Compacted, VolumeError> {
+    /// Removes records that are no longer `wanted`, which is asked twice for each. Segments of which little is unwanted,
+    /// and those with something in them that cannot be read or understood, stay as they are. `progress` is told how
+    /// many octets were copied since it was last called.
+    pub fn compact(
+        &self,
+        options: CompactOptions,
+        wanted: &mut dyn FnMut(&RecordInfo) -> bool,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Compacted, VolumeError> {
+        let mut by = Compaction { options, wanted, progress };
         self.require_write()?;
         let mut done = Compacted::default();
         let mut group = Vec::new();
@@ -120,7 +131,8 @@ impl Volume {
             return Ok(());
         }
         let reserve = Reserve { percent: 0, octets_min: 0 };
-        let mut writer = self.writer(WriterOptions { node: by.node, now: by.now, reserve })?;
+        let mut writer =
+            self.writer(WriterOptions { node: by.options.node, now: by.options.now, reserve })?;
         let mut copied = Compacted::default();
         for entry in Records::over(self, names.to_vec())? {
             match entry {

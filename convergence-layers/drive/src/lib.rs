@@ -32,7 +32,7 @@ mod walk;
 mod writer;
 
 pub use check::Checked;
-pub use compact::{Compacted, Compaction};
+pub use compact::{CompactOptions, Compacted};
 pub use error::{AppendError, Damage, Reason, VolumeError};
 pub use inventory::InventoryInfo;
 pub use layout::{FORMAT_VERSION, NodeHash, RecordId};

@@ -244,7 +244,7 @@ impl<'v> Writer<'v> {
         at: u64,
         outcome: Result<(), AppendError>,
     ) -> Result<Appended, AppendError> {
-        let Some(segment) = &mut self.segment else { return outcome.map(|()| Appended::Taken { stored: 0 }) };
+        let segment = self.segment.as_mut().expect("room_for gave the segment that the body is in");
         let Err(error) = outcome.and_then(|()| Ok(segment.close_record(header, at)?)) else {
             return Ok(Appended::Taken { stored: header.stored });
         };

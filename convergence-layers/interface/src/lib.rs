@@ -64,6 +64,7 @@ pub enum Event {
 }
 
 /// Octets for the neighbor: `Begin`, then as many `Octets` as make up its length, and so on, one bundle at a time.
+/// After [`Event::Refused`] for the bundle that began last, its remaining octets may be left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outgoing {
     /// A bundle begins.
@@ -85,7 +86,8 @@ pub enum Outgoing {
 pub enum Control {
     /// The bundle is in the store, durably: acknowledge it.
     Accept(TransferId),
-    /// Do not send (the rest of) this transfer.
+    /// Do not send (the rest of) this transfer. Events of it that are on their way may still come, and no others:
+    /// neither `Received` nor `Broken` follows for certain.
     Refuse(TransferId, RefusalReason),
     /// End the contact in an orderly way: finish what is under way, begin nothing new.
     Close(CloseReason),

@@ -187,8 +187,9 @@ impl Connection {
 
     /// Says the last words, closes the connection, and hands over the last events.
     async fn finish(self) {
-        let Self { mut stream, mut session, input, events, .. } = self;
-        drop(input);
+        let Self { mut stream, mut session, input, events, outgoing, control, .. } = self;
+        // An agent that waits for room to send must learn that there will be none, or it never takes the last events.
+        drop((input, outgoing, control));
         let last_events: Vec<Event> = std::iter::from_fn(|| session.poll_event()).collect();
         let close = async {
             // A neighbor that takes nothing, or sends without end, is not waited for.

@@ -13,6 +13,7 @@ pub mod extension;
 mod listener;
 pub mod message;
 pub mod negotiation;
+mod opening;
 mod options;
 mod outbox;
 pub mod reason;

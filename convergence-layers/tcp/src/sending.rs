@@ -79,7 +79,9 @@ impl Sending {
     /// Whether the agent's next [`Outgoing`] can be taken.
     pub(crate) fn has_room(&self) -> bool {
         match &self.current {
-            Some(current) => current.fate == Fate::Dropped || current.pending() < self.segment_mtu as u64,
+            Some(current) if current.fate == Fate::Dropped => true,
+            // A bundle that is complete still waits for room on the way out.
+            Some(current) => current.taken < current.length && current.pending() < self.segment_mtu as u64,
             None => self.unacknowledged.len() < self.unacknowledged_max,
         }
     }
@@ -129,11 +131,14 @@ impl Sending {
     }
 
     fn octets(&mut self, octets: Bytes) {
+        if octets.is_empty() {
+            return;
+        }
         let current =
             self.current.as_mut().expect("octets belong to a transfer that began and is not complete");
         current.taken += octets.len() as u64;
         assert!(current.taken <= current.length, "transfer {} is longer than declared", current.transfer);
-        if current.fate != Fate::Dropped && !octets.is_empty() {
+        if current.fate != Fate::Dropped {
             current.pieces.push_back(octets);
         }
         if current.is_over() {

@@ -20,21 +20,18 @@ use bytes::{Buf, BytesMut};
 use convergence_layer::{Control, Event, Outgoing};
 
 use crate::decoding::{self, Malformed, Unread};
-use crate::message::{
-    ContactHeader, KEEPALIVE, Message, SESS_INIT, SESS_TERM, SegmentHead, SessInit, VERSION, XFER_ACK,
-    XFER_REFUSE, XFER_SEGMENT,
-};
-use crate::negotiation::{self, Role};
+use crate::message::{KEEPALIVE, Message, SESS_INIT, SESS_TERM, SegmentHead, XFER_ACK, XFER_REFUSE};
+use crate::negotiation::Role;
 use crate::options::{InvalidOptions, Options};
 use crate::outbox::Outbox;
 use crate::reason::{RejectionReason, TerminationReason};
 use crate::receiving::Receiving;
 use crate::sending::Sending;
 use crate::termination::Termination;
-use crate::timers::{Due, Stage, Timers};
+use crate::timers::{Due, Reading, Stage, Timers};
 
 /// Events that wait before no more octets are taken. One message makes at most three.
-pub const EVENTS_MAX: usize = 64;
+pub const EVENTS_MAX: usize = 32;
 /// Octets to write that wait before no more octets are taken: 128 KiB of segments, and the rest for the answers to
 /// what the neighbor sends while it does not read.
 pub const OUTBOX_MAX: usize = 384 * 1024;
@@ -68,8 +65,8 @@ impl Violation {
 #[derive(Debug)]
 pub struct Session {
     pub(crate) options: Arc<Options>,
-    role: Role,
-    phase: Phase,
+    pub(crate) role: Role,
+    pub(crate) phase: Phase,
     pub(crate) receiving: Receiving,
     /// Of no use before the session is established.
     pub(crate) sending: Sending,
@@ -82,7 +79,7 @@ pub struct Session {
 
 /// What is awaited from the neighbor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+pub(crate) enum Phase {
     ContactHeader,
     SessInit,
     /// Any message: the session is established.
@@ -116,7 +113,9 @@ impl Session {
     /// Takes octets from the front of `input`, as many as there is room for what they cause.
     pub fn receive(&mut self, now: Instant, input: &mut BytesMut) {
         let before = input.len();
-        while self.takes_octets() && self.step(now, input) {}
+        while self.takes_octets() && self.step(now, input) {
+            self.end_if_done();
+        }
         if input.len() < before {
             self.timers.received(now);
         }
@@ -218,10 +217,7 @@ impl Session {
 
     /// Whether octets from the neighbor can be taken now. While not, the socket is not to be read.
     pub fn takes_octets(&self) -> bool {
-        self.phase != Phase::Over
-            && self.out.events.len() < EVENTS_MAX
-            && self.out.outbox.len() < OUTBOX_MAX
-            && self.receiving.has_room()
+        self.phase != Phase::Over && self.reading() == Reading::Now
     }
 
     /// Whether the agent's next [`Outgoing`] can be taken now.
@@ -267,15 +263,29 @@ impl Session {
                 // §5.2.1: no transfer ID is left.
                 self.close(now, TerminationReason::ResourceExhaustion);
             }
-            if self.termination.is_agreed() && self.receiving.is_done() && self.sending.is_done() {
-                self.end(self.termination.words());
-            }
         }
+        self.end_if_done();
         if self.is_link_dropped {
             self.out.events.clear();
         }
-        let is_reading = self.takes_octets();
-        self.timers.reading(is_reading, now);
+        self.timers.reading(self.reading(), now);
+    }
+
+    fn reading(&self) -> Reading {
+        if self.out.events.len() >= EVENTS_MAX || !self.receiving.has_room() {
+            Reading::WaitsForAgent
+        } else if self.out.outbox.len() >= OUTBOX_MAX {
+            Reading::WaitsForNeighbor
+        } else {
+            Reading::Now
+        }
+    }
+
+    /// §6: both sides want to end, and all that had begun is finished.
+    fn end_if_done(&mut self) {
+        if self.termination.is_agreed() && self.receiving.is_done() && self.sending.is_done() {
+            self.end(self.termination.words());
+        }
     }
 
     /// Takes one message, or a piece of data. Says whether there was one.
@@ -305,41 +315,6 @@ impl Session {
         true
     }
 
-    fn step_contact_header(&mut self, input: &mut BytesMut) -> bool {
-        match decoding::contact_header(input) {
-            Ok(header) => {
-                input.advance(ContactHeader::LENGTH);
-                self.take_contact_header(header);
-                true
-            }
-            Err(Unread::Incomplete) => false,
-            Err(Unread::Malformed(malformed)) => {
-                // §4.3, §6.1: closed without a SESS_TERM.
-                self.end(malformed.to_string());
-                false
-            }
-        }
-    }
-
-    /// §4.3
-    fn take_contact_header(&mut self, header: ContactHeader) {
-        // §4.1: the passive entity answers the contact header, §4.3: even one of another version.
-        if self.role == Role::Passive {
-            self.send_contact_header();
-        }
-        if !negotiation::is_our_version(header) {
-            if self.role == Role::Passive {
-                self.send_term(TerminationReason::VersionMismatch);
-            }
-            self.end(format!("the neighbor speaks version {} of TCPCL, not {VERSION}", header.version));
-            return;
-        }
-        self.phase = Phase::SessInit;
-        if self.role == Role::Active {
-            self.send_init();
-        }
-    }
-
     fn take_message(&mut self, now: Instant, message: &Message<'_>) {
         if !matches!(message, Message::Keepalive) {
             self.timers.message(now);
@@ -351,32 +326,6 @@ impl Session {
         if let Err(violation) = outcome {
             self.fail(&violation);
         }
-    }
-
-    /// A message before the session is established.
-    fn take_opening_message(&mut self, now: Instant, message: &Message<'_>) -> Result<(), Violation> {
-        let header = match message {
-            Message::Init(init) => {
-                self.take_init(now, init);
-                return Ok(());
-            }
-            Message::Term { flags, reason } => {
-                self.take_term(now, *flags, *reason);
-                self.end(self.termination.words());
-                return Ok(());
-            }
-            Message::Reject { .. } => {
-                self.end("the neighbor rejected our SESS_INIT".to_owned());
-                return Ok(());
-            }
-            Message::Segment(_) => XFER_SEGMENT,
-            Message::Ack { .. } => XFER_ACK,
-            Message::Refuse { .. } => XFER_REFUSE,
-            Message::Keepalive => KEEPALIVE,
-        };
-        let termination = TerminationReason::ContactFailure;
-        let words = "the neighbor did not begin with a SESS_INIT";
-        Err(Violation { rejection: RejectionReason::Unexpected, header, termination, words })
     }
 
     /// A message of an established session.
@@ -412,26 +361,6 @@ impl Session {
         self.receiving.begin_segment(head, self.termination.is_ending(), &mut self.out)
     }
 
-    /// §4.6, §4.7; figure 9: the passive entity answers before it judges.
-    fn take_init(&mut self, now: Instant, init: &SessInit<'_>) {
-        if self.role == Role::Passive {
-            self.send_init();
-        }
-        let parameters = match negotiation::negotiate(&self.options, init) {
-            Ok(parameters) => parameters,
-            Err(error) => {
-                self.send_term(TerminationReason::ContactFailure);
-                self.end(error.to_string());
-                return;
-            }
-        };
-        self.phase = Phase::Messages;
-        self.sending = Sending::new(parameters.segment_mtu, parameters.transfer_mtu, &self.options);
-        self.timers.established(parameters.keepalive, now);
-        let node_id = Some(init.node_id).filter(|node_id| !node_id.is_empty()).map(str::to_owned);
-        self.out.events.push_back(Event::Opened { node_id, transfer_mru: parameters.transfer_mtu });
-    }
-
     /// What the neighbor rejected tells whether the session can go on (§5.1.2 leaves it open). A keepalive or an
     /// answer of ours that it could not use harms nobody; anything else and we no longer know what it has.
     fn take_reject(&mut self, now: Instant, header: u8) {
@@ -439,33 +368,6 @@ impl Session {
             XFER_ACK | XFER_REFUSE | KEEPALIVE => {}
             SESS_TERM => self.end("the neighbor rejected our SESS_TERM".to_owned()),
             _ => self.close(now, TerminationReason::Unknown),
-        }
-    }
-
-    fn send_contact_header(&mut self) {
-        // §4.2: CAN_TLS and all reserved flags are 0.
-        self.out.outbox.push_contact_header(ContactHeader { version: VERSION, flags: 0 });
-        self.termination.allow();
-    }
-
-    fn send_init(&mut self) {
-        self.out.outbox.push(&Message::Init(SessInit {
-            keepalive_seconds: self.options.keepalive_seconds,
-            segment_mru: self.options.segment_mru,
-            transfer_mru: self.options.transfer_mru,
-            node_id: &self.options.node_id,
-            extensions: &[],
-        }));
-    }
-
-    fn contact_timed_out(&mut self) {
-        if self.phase == Phase::SessInit {
-            // Figures 8 and 9: a timeout while SESS_INIT is awaited ends in [ST].
-            self.send_term(TerminationReason::ContactFailure);
-            self.end("the neighbor sent no SESS_INIT in time".to_owned());
-        } else {
-            // §4.1: no contact header in time: the connection is closed.
-            self.end("the neighbor sent no contact header in time".to_owned());
         }
     }
 

@@ -1,6 +1,6 @@
 //! When something happens because nothing else does (RFC 9174 §4.1, §5.1.1, §6.2).
 //!
-//! Five times, each with one meaning. Time during which we do not read, because our own side is busy, never counts
+//! Five times, each with one meaning. Time during which we do not read because our own side is busy never counts
 //! against the neighbor.
 
 use std::time::{Duration, Instant};
@@ -36,6 +36,16 @@ pub(crate) enum Stage {
     Ending { outbox_is_empty: bool },
 }
 
+/// Whether the neighbor is heard, and if not, whose doing that is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    Now,
+    /// Our agent has not taken events, or not decided about transfers: the neighbor cannot help it.
+    WaitsForAgent,
+    /// The neighbor has not taken our answers.
+    WaitsForNeighbor,
+}
+
 #[derive(Debug)]
 pub(crate) struct Timers {
     keepalive: Option<Duration>,
@@ -52,7 +62,7 @@ pub(crate) struct Timers {
     moved: Instant,
     /// When the grace of a dropped link is over.
     grace: Option<Instant>,
-    is_reading: bool,
+    reading: Reading,
 }
 
 impl Timers {
@@ -67,7 +77,7 @@ impl Timers {
             message: now,
             moved: now,
             grace: None,
-            is_reading: true,
+            reading: Reading::Now,
         }
     }
 
@@ -102,13 +112,15 @@ impl Timers {
         self.grace = Some(now + GRACE);
     }
 
-    /// Whether we read from the neighbor from now on; silence is measured only while we do.
-    pub(crate) fn reading(&mut self, is_reading: bool, now: Instant) {
-        if is_reading && !self.is_reading {
+    /// Whether we read from the neighbor from now on. Time in which we did not is not its silence.
+    pub(crate) fn reading(&mut self, reading: Reading, now: Instant) {
+        if self.reading != reading {
             self.received = now;
+        }
+        if self.reading == Reading::WaitsForAgent && reading != Reading::WaitsForAgent {
             self.message = now;
         }
-        self.is_reading = is_reading;
+        self.reading = reading;
     }
 
     /// The next time at which something is due, and what.
@@ -136,12 +148,13 @@ impl Timers {
 
     /// §5.1.1: twice the interval. Without keepalives silence means nothing.
     fn silence(&self) -> Option<(Instant, Due)> {
-        let keepalive = self.keepalive.filter(|_| self.is_reading)?;
+        let keepalive = self.keepalive.filter(|_| self.reading == Reading::Now)?;
         at(self.received, 2 * keepalive, Due::Silence)
     }
 
+    /// §6.2. A neighbor that takes nothing from us is as idle as one that says nothing.
     fn idleness(&self) -> Option<(Instant, Due)> {
-        at(self.message, self.idle_timeout, Due::Idleness).filter(|_| self.is_reading)
+        at(self.message, self.idle_timeout, Due::Idleness).filter(|_| self.reading != Reading::WaitsForAgent)
     }
 
     /// §5.1.1: when nothing was sent for the interval. Octets that wait for the socket will do as well.

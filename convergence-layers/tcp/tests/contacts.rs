@@ -144,6 +144,26 @@ async fn a_contact_that_is_closed_finishes_what_is_under_way() {
 }
 
 #[tokio::test]
+async fn an_agent_that_waits_to_send_is_told_when_the_contact_is_over() {
+    let (active, passive) = pair().await;
+    tokio::time::pause();
+    let filling = async {
+        let mut transfer = 0;
+        // Nobody answers, so that the window fills, then the channel.
+        while active.outgoing.send(Outgoing::Begin { transfer, length: 0 }).await.is_ok() {
+            transfer += 1;
+        }
+    };
+    let dropping = async {
+        while active.outgoing.capacity() > 0 {
+            tokio::task::yield_now().await;
+        }
+        drop(passive);
+    };
+    tokio::join!(filling, dropping);
+}
+
+#[tokio::test]
 async fn a_dropped_link_ends_the_contact_for_the_neighbor() {
     let (active, mut passive) = pair().await;
     drop(active);

@@ -11,12 +11,14 @@ mod dice;
 mod eid;
 mod message;
 mod session;
+mod volume;
 
 pub use bundle::{bundle, bundle_seeds};
 pub use dice::Dice;
 pub use eid::{eid, eid_seeds};
 pub use message::{message, message_seeds};
 pub use session::{session, session_seeds};
+pub use volume::{volume, volume_seeds};
 
 /// An input.
 pub type Octets = Vec<u8>;
@@ -25,9 +27,10 @@ pub type Octets = Vec<u8>;
 pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Octets>);
 
 /// All of them.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
     ("bundle", bundle, bundle_seeds),
     ("eid", eid, eid_seeds),
     ("message", message, message_seeds),
     ("session", session, session_seeds),
+    ("volume", volume, volume_seeds),
 ];

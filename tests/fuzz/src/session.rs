@@ -212,7 +212,7 @@ impl Run {
         self.session.connection_lost("the neighbor is gone");
         self.listen();
         assert!(self.session.is_over());
-        assert_eq!(self.told.closed, self.holds_link, "who holds the link hears of its end");
+        assert!(self.told.closed || !self.holds_link, "who holds the link hears of its end");
         self.session.receive(self.now, &mut self.input);
         assert!(!self.session.has_events(), "events follow the last one");
     }

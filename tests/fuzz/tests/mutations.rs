@@ -9,6 +9,8 @@ use fuzz_targets::{Dice, Octets, TARGETS, Target};
 
 /// Mutations of each target's seeds: a few seconds for all targets.
 const MUTATIONS: u64 = 20_000;
+/// The same where each takes files.
+const MUTATIONS_OF_FILES: u64 = 3_000;
 /// Most changes to one seed.
 const CHANGES_MAX: usize = 6;
 
@@ -22,7 +24,7 @@ fn target(name: &str) -> Target {
 }
 
 /// Runs a target with the seeds as they are, then with mutations of them.
-fn run(name: &str) {
+fn run(name: &str, mutations: u64) {
     let (_, holds, seeds) = target(name);
     let seeds = seeds();
     if let Some(seed) = number_from("FUZZ_SEED") {
@@ -31,7 +33,7 @@ fn run(name: &str) {
     for octets in &seeds {
         holds(octets);
     }
-    for seed in 0..number_from("FUZZ_MUTATIONS").unwrap_or(MUTATIONS) {
+    for seed in 0..number_from("FUZZ_MUTATIONS").unwrap_or(mutations) {
         let octets = mutation(&seeds, seed);
         if let Err(fault) = panic::catch_unwind(AssertUnwindSafe(|| holds(&octets))) {
             eprintln!("{name} fails with FUZZ_SEED={seed}; its {} octets are {octets:02x?}", octets.len());
@@ -80,22 +82,27 @@ fn change(octets: &mut Octets, seeds: &[Octets], dice: &mut Dice) {
 
 #[test]
 fn a_bundle_of_any_octets_is_refused_or_read_as_it_was_written() {
-    run("bundle");
+    run("bundle", MUTATIONS);
 }
 
 #[test]
 fn an_endpoint_id_of_any_octets_is_refused_or_comes_back_as_it_was() {
-    run("eid");
+    run("eid", MUTATIONS);
 }
 
 #[test]
 fn a_message_of_any_octets_is_refused_or_written_again_as_it_was() {
-    run("message");
+    run("message", MUTATIONS);
 }
 
 #[test]
 fn a_session_hears_any_octets_within_its_bounds() {
-    run("session");
+    run("session", MUTATIONS);
+}
+
+#[test]
+fn a_volume_of_any_octets_gives_what_is_whole_on_it() {
+    run("volume", MUTATIONS_OF_FILES);
 }
 
 #[test]

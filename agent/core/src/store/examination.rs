@@ -138,7 +138,11 @@ impl View<'_> {
             Table::Trust => return Ok(misshapen_if(TrustEntry::decode(body).is_none())),
             Table::Peers => return Ok(misshapen_if(std::str::from_utf8(body).is_err())),
             Table::Subscriptions => return Ok(misshapen_if(Eid::from_cbor(body).is_err())),
-            Table::Neighbors => return Ok(misshapen_if(NeighborRecord::decode(body).is_none())),
+            Table::Neighbors => {
+                let Some(record) = NeighborRecord::decode(body) else { return Ok(Some(Fault::Damaged)) };
+                let listed = sound(self.endpoint(&record.node))?.flatten();
+                return Ok((listed != Some(record.number)).then_some(Fault::Wrong));
+            }
             Table::Stagings => return Ok(misshapen_if(Staging::decode(body).is_none())),
         };
         Ok((!accounted).then_some(Fault::Orphan))

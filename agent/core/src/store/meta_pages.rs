@@ -8,13 +8,14 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use crate::store::StoreError;
+use crate::store::page_tree;
 
 /// LMDB's mark of a meta page.
 const MAGIC: u32 = 0xBEEF_C0DE;
 /// The data format of LMDB 0.9, the only one that this program's LMDB reads.
 const LMDB_FORMAT: u32 = 1;
-/// The octets at a page's start that a meta page may fill, on machines of any word size.
-const META_OCTETS: usize = 152;
+/// More octets than a meta page fills, on machines of any word size.
+const META_OCTETS: usize = 160;
 /// LMDB's mark of a meta page in the page's own flags.
 const META_FLAG: u16 = 0x08;
 
@@ -23,30 +24,70 @@ const META_FLAG: u16 = 0x08;
 pub(crate) enum FileState {
     /// There is no store yet.
     New,
+    /// Zeros where the meta pages are to be, and nothing else: what a power cut can leave of a store that was being made.
+    Blank,
     /// The file can be mapped.
     Sound,
-    /// The file ends before the last page that was ever in use. That is so after a power cut in a first step, and where the last
-    /// pages are free; it is also so where the file was cut off. Only reading everything can tell.
-    Short { octets: u64, needed: u64 },
 }
 
-/// Where the fields of a meta page lie; they depend on the word size.
-struct Layout {
-    flags: usize,
-    meta: usize,
-    page_size: usize,
-    last_page: usize,
-    word: usize,
+/// Where things lie in LMDB's pages; all depends on the size of a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// Octets of a word.
+    pub(crate) word: usize,
 }
 
-/// Offsets within the page: header 16 (12), magic, version, address, map size, two tree descriptions of 48 (28), last page.
-const LAYOUT_64: Layout = Layout { flags: 10, meta: 16, page_size: 40, last_page: 136, word: 8 };
-const LAYOUT_32: Layout = Layout { flags: 6, meta: 12, page_size: 28, last_page: 84, word: 4 };
-const OWN_BITS: u32 = usize::BITS;
+impl Layout {
+    const OWN: Self = Self { word: size_of::<usize>() };
 
+    /// Page number, padding, flags, and where free room begins and ends.
+    pub(crate) fn header(self) -> usize {
+        self.word + 8
+    }
+
+    pub(crate) fn flags(self) -> usize {
+        self.word + 2
+    }
+
+    /// A tree's description: padding, flags, depth, four counts, and the root.
+    pub(crate) fn tree(self) -> usize {
+        8 + 5 * self.word
+    }
+
+    /// The root within a tree's description.
+    pub(crate) fn root(self) -> usize {
+        8 + 4 * self.word
+    }
+
+    fn bits(self) -> u32 {
+        if self.word == 8 { 64 } else { 32 }
+    }
+
+    /// The two trees of a meta page, behind magic, version, address and map size.
+    fn trees(self) -> usize {
+        self.header() + 8 + 2 * self.word
+    }
+
+    fn last_page(self) -> usize {
+        self.trees() + 2 * self.tree()
+    }
+
+    pub(crate) fn word_at(self, octets: &[u8], at: usize) -> Option<u64> {
+        match self.word {
+            8 => array_at(octets, at).map(u64::from_ne_bytes),
+            _ => u32_at(octets, at).map(u64::from),
+        }
+    }
+}
+
+/// What a meta page says.
+#[derive(Debug, Clone, Copy)]
 struct Meta {
     page_size: u32,
+    /// The roots of the tree of free pages and of the tree of tables.
+    roots: [u64; 2],
     last_page: u64,
+    transaction: u64,
 }
 
 /// Examines the data file without mapping it.
@@ -60,35 +101,46 @@ pub(crate) fn examine(path: &Path) -> Result<FileState, StoreError> {
     if octets == 0 {
         return Ok(FileState::New);
     }
-    let first = page_at(&mut file, 0)?;
-    if first.iter().all(|octet| *octet == 0) && is_blank(&mut file, octets)? {
-        return Ok(FileState::New);
+    if is_blank(&mut file, octets)? {
+        return Ok(FileState::Blank);
     }
-    let first = parse(path, &first)?;
+    let first = parse(path, &start_of_page(&mut file, 0)?)?;
     let own = u32::try_from(rustix::param::page_size()).unwrap_or(u32::MAX);
     if first.page_size != own {
         return Err(StoreError::PageSize { found: first.page_size, expected: own });
     }
-    let second = page_at(&mut file, u64::from(own))?;
-    let second = parse(path, &second)?;
-    let needed = first.last_page.max(second.last_page).saturating_add(1).saturating_mul(u64::from(own));
-    Ok(if octets < needed { FileState::Short { octets, needed } } else { FileState::Sound })
+    let second = parse(path, &start_of_page(&mut file, u64::from(own))?)?;
+    let latest = if second.transaction > first.transaction { second } else { first };
+    let needed = latest.last_page.saturating_add(1).saturating_mul(u64::from(own));
+    if octets < needed {
+        // That is so where the file was cut off, and where the last pages are free and were never written.
+        check_reach(path, &mut file, latest, octets)?;
+    }
+    Ok(FileState::Sound)
 }
 
-/// A power cut while the store was made can leave zeros where the meta pages were to be. Nothing was ever committed.
+fn check_reach(path: &Path, file: &mut File, meta: Meta, octets: u64) -> Result<(), StoreError> {
+    let reach = page_tree::reach(file, Layout::OWN, meta.page_size, meta.roots)?;
+    if reach > octets {
+        return Err(StoreError::Truncated { path: path.to_owned(), octets, needed: reach });
+    }
+    Ok(())
+}
+
+/// Whether the file is as long as two meta pages, and zeros.
 fn is_blank(file: &mut File, octets: u64) -> Result<bool, StoreError> {
-    /// Two pages of the largest size that LMDB makes.
-    const BLANK_OCTETS_MAX: u64 = 2 * 65_536;
-    if octets > BLANK_OCTETS_MAX {
+    /// Two pages of the smallest and of the largest size that there is.
+    const BLANK_OCTETS: std::ops::RangeInclusive<u64> = 2 * 4_096..=2 * 65_536;
+    if !BLANK_OCTETS.contains(&octets) {
         return Ok(false);
     }
     let mut content = Vec::new();
     file.seek(SeekFrom::Start(0))?;
-    file.take(BLANK_OCTETS_MAX).read_to_end(&mut content)?;
+    file.take(octets).read_to_end(&mut content)?;
     Ok(content.iter().all(|octet| *octet == 0))
 }
 
-fn page_at(file: &mut File, offset: u64) -> Result<Vec<u8>, StoreError> {
+fn start_of_page(file: &mut File, offset: u64) -> Result<Vec<u8>, StoreError> {
     let mut page = Vec::with_capacity(META_OCTETS);
     file.seek(SeekFrom::Start(offset))?;
     file.take(META_OCTETS as u64).read_to_end(&mut page)?;
@@ -97,38 +149,40 @@ fn page_at(file: &mut File, offset: u64) -> Result<Vec<u8>, StoreError> {
 
 fn parse(path: &Path, page: &[u8]) -> Result<Meta, StoreError> {
     let not_ours = |what| StoreError::NotOurs { path: path.to_owned(), what };
-    let (layout, bits) = match (u32_at(page, LAYOUT_64.meta), u32_at(page, LAYOUT_32.meta)) {
-        (Some(MAGIC), _) => (LAYOUT_64, 64),
-        (_, Some(MAGIC)) => (LAYOUT_32, 32),
-        _ => return Err(not_ours("its first pages are not those of an LMDB file")),
-    };
-    let flags = array_at::<2>(page, layout.flags).map(u16::from_ne_bytes);
+    let layout = [Layout { word: 8 }, Layout { word: 4 }]
+        .into_iter()
+        .find(|layout| u32_at(page, layout.header()) == Some(MAGIC))
+        .ok_or_else(|| not_ours("its first pages are not those of an LMDB file"))?;
+    let flags = array_at(page, layout.flags()).map(u16::from_ne_bytes);
     if flags.is_none_or(|flags| flags & META_FLAG == 0) {
         return Err(not_ours("its first pages are damaged"));
     }
-    let found = u32_at(page, layout.meta + 4).ok_or_else(|| not_ours("it ends within its first page"))?;
+    let found =
+        u32_at(page, layout.header() + 4).ok_or_else(|| not_ours("it ends within its first pages"))?;
     if found != LMDB_FORMAT {
         return Err(StoreError::WrongFormat { what: "LMDB format", found, expected: LMDB_FORMAT });
     }
-    if bits != OWN_BITS {
-        return Err(StoreError::WordSize { found: bits, expected: OWN_BITS });
+    if layout != Layout::OWN {
+        return Err(StoreError::WordSize { found: layout.bits(), expected: Layout::OWN.bits() });
     }
-    let meta = u32_at(page, layout.page_size).zip(word_at(page, layout.last_page, layout.word));
-    let (page_size, last_page) = meta.ok_or_else(|| not_ours("it ends within its first page"))?;
-    Ok(Meta { page_size, last_page })
+    meta(layout, page).ok_or_else(|| not_ours("it ends within its first pages"))
 }
 
-fn array_at<const N: usize>(page: &[u8], at: usize) -> Option<[u8; N]> {
-    page.get(at..at.checked_add(N)?)?.try_into().ok()
+fn meta(layout: Layout, page: &[u8]) -> Option<Meta> {
+    let trees = layout.trees();
+    let root = |tree: usize| layout.word_at(page, trees + tree * layout.tree() + layout.root());
+    Some(Meta {
+        page_size: u32_at(page, trees)?,
+        roots: [root(0)?, root(1)?],
+        last_page: layout.word_at(page, layout.last_page())?,
+        transaction: layout.word_at(page, layout.last_page() + layout.word)?,
+    })
 }
 
-fn u32_at(page: &[u8], at: usize) -> Option<u32> {
-    array_at(page, at).map(u32::from_ne_bytes)
+pub(crate) fn array_at<const N: usize>(octets: &[u8], at: usize) -> Option<[u8; N]> {
+    octets.get(at..at.checked_add(N)?)?.try_into().ok()
 }
 
-fn word_at(page: &[u8], at: usize, word: usize) -> Option<u64> {
-    match word {
-        8 => array_at(page, at).map(u64::from_ne_bytes),
-        _ => u32_at(page, at).map(u64::from),
-    }
+pub(crate) fn u32_at(octets: &[u8], at: usize) -> Option<u32> {
+    array_at(octets, at).map(u32::from_ne_bytes)
 }

@@ -145,7 +145,7 @@ impl WriteTxn<'_> {
         Ok(number)
     }
 
-    fn put_neighbor(&mut self, record: &NeighborRecord) -> Result<(), StoreError> {
+    pub(crate) fn put_neighbor(&mut self, record: &NeighborRecord) -> Result<(), StoreError> {
         self.put(Table::Neighbors, &key_of(&record.node), &record.encode())
     }
 }

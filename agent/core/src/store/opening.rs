@@ -1,17 +1,18 @@
 //! Opening a store: look at the file first, then map it, then see whether it is ours and whether it went back in time.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use heed::{Env, EnvFlags, EnvOpenOptions, WithoutTls};
 
+use crate::store::examination::sound;
 use crate::store::meta_pages::{self, FileState};
 use crate::store::settings::{self, FORMAT_VERSION, Settings};
 use crate::store::space;
 use crate::store::tables::{DATABASES_MAX, Tables};
 use crate::store::transaction::{ReadTxn, WriteTxn};
-use crate::store::witness::{Progress, Witness};
+use crate::store::witness::{self, Progress, Witness};
 use crate::store::{StoreError, Table};
 
 const DATA_FILE: &str = "data.mdb";
@@ -65,18 +66,15 @@ impl Store {
         fs::create_dir_all(folder)?;
         let data = folder.join(DATA_FILE);
         let state = meta_pages::examine(&data)?;
-        if state == FileState::New {
-            remove_blank(&data)?;
+        if state == FileState::Blank {
+            remove_blank(folder, &data)?;
         }
-        if let FileState::Short { needed, .. } = state {
-            // Pages beyond the end read as zeros, which our checksums find, instead of ending the process.
-            OpenOptions::new().write(true).open(&data)?.set_len(needed)?;
+        let mut store = Self::map(folder, options)?;
+        store.begin_or_recognize()?;
+        if state != FileState::Sound {
+            make_durable(folder)?;
         }
-        let opened = Self::map(folder, options).and_then(|store| store.settle(state));
-        if let (Err(_), FileState::Short { octets, .. }) = (&opened, state) {
-            OpenOptions::new().write(true).open(&data)?.set_len(octets)?;
-        }
-        opened
+        Ok(store)
     }
 
     fn map(folder: &Path, options: &StoreOptions) -> Result<Self, StoreError> {
@@ -90,57 +88,41 @@ impl Store {
         Ok(Self { env, tables, folder: folder.to_owned(), witness, rolled_back: false })
     }
 
-    /// Makes sure that the open store is one that can be worked with.
-    fn settle(mut self, state: FileState) -> Result<Self, StoreError> {
-        if let FileState::Short { octets, needed } = state {
-            self.read_everything().map_err(|_| StoreError::Truncated {
-                path: self.folder.join(DATA_FILE),
-                octets,
-                needed,
-            })?;
-        }
-        let epoch = self.begin_or_recognize()?;
-        if let Some(witness) = &self.witness {
+    /// Writes the settings of a new store, or checks the format of one that is there and whether it went back. Where the
+    /// settings are damaged the store can be read and dumped, and no write transaction begins.
+    fn begin_or_recognize(&mut self) -> Result<(), StoreError> {
+        let txn = self.env.read_txn()?;
+        let epoch = match sound(self.tables.get(&txn, Table::Settings, settings::KEY))? {
+            Some(Some(body)) => {
+                let found = Settings::version(body).unwrap_or_default();
+                if found != FORMAT_VERSION {
+                    return Err(StoreError::WrongFormat {
+                        what: "store format",
+                        found,
+                        expected: FORMAT_VERSION,
+                    });
+                }
+                Settings::decode(body).map(|settings| settings.epoch)
+            }
+            Some(None) => {
+                drop(txn);
+                Some(self.begin()?)
+            }
+            None => None,
+        };
+        if let Some((witness, epoch)) = self.witness.as_ref().zip(epoch) {
             let here = Progress { epoch, transaction: self.env.info().last_txn_id as u64 };
             self.rolled_back = witness.found > here;
         }
-        if state == FileState::New {
-            make_durable(&self.folder)?;
-        }
-        Ok(self)
+        Ok(())
     }
 
-    /// Writes the settings of a new store, or checks the format of one that is there. Gives its epoch.
-    fn begin_or_recognize(&self) -> Result<u64, StoreError> {
-        let txn = self.env.read_txn()?;
-        if let Some(body) = self.tables.get(&txn, Table::Settings, settings::KEY)? {
-            let found = Settings::version(body).unwrap_or_default();
-            if found != FORMAT_VERSION {
-                return Err(StoreError::WrongFormat {
-                    what: "store format",
-                    found,
-                    expected: FORMAT_VERSION,
-                });
-            }
-            return Ok(Settings::decode(body).map_or(0, |settings| settings.epoch));
-        }
-        drop(txn);
+    fn begin(&self) -> Result<u64, StoreError> {
         let new = Settings::of_a_new_store();
         let mut txn = self.env.write_txn()?;
         self.tables.put(&mut txn, Table::Settings, settings::KEY, &new.encode())?;
         txn.commit()?;
         Ok(new.epoch)
-    }
-
-    /// Reads every record once. Only a file that is shorter than it once was needs this.
-    fn read_everything(&self) -> Result<(), StoreError> {
-        let txn = self.env.read_txn()?;
-        for table in Table::ALL {
-            for row in self.tables.rows(&txn, table, b"", std::ops::Bound::Unbounded)? {
-                row?;
-            }
-        }
-        Ok(())
     }
 
     /// Whether this store is older than one that was here: a backup was put back, or the disk lost what it had said was flushed.
@@ -222,12 +204,15 @@ fn map_size(octets: u64) -> Result<usize, StoreError> {
     })
 }
 
-/// A file of zeros is what a power cut can leave of a store that was being made; LMDB would not take it.
-fn remove_blank(data: &Path) -> Result<(), StoreError> {
-    match fs::remove_file(data) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
+/// LMDB would not take a file of zeros. Where a store was at work before, it is more than a beginning that was cut short.
+fn remove_blank(folder: &Path, data: &Path) -> Result<(), StoreError> {
+    if witness::exists(folder) {
+        return Err(StoreError::NotOurs {
+            path: data.to_owned(),
+            what: "its content was overwritten with zeros",
+        });
     }
+    Ok(fs::remove_file(data)?)
 }
 
 /// LMDB flushes its file but not the folder that names it.

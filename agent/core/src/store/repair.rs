@@ -8,7 +8,9 @@ use bundle_format::{BundleId, Eid};
 use crate::store::bundles::{IdRow, endpoint_key};
 use crate::store::check::Totals;
 use crate::store::facts::{behind, number_at};
-use crate::store::{Number, Progress, Store, StoreError, Table, View, WriteTxn, tombstones};
+use crate::store::{
+    Fault, NeighborRecord, Number, Progress, Store, StoreError, Table, View, WriteTxn, tombstones,
+};
 
 /// What a repair did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -133,34 +135,41 @@ impl WriteTxn<'_> {
         }
     }
 
+    /// Deletes a row that is damaged or that nothing accounts for; what can be put right is.
     fn repair_row(&mut self, table: Table, key: &[u8], repaired: &mut Repaired) -> Result<(), StoreError> {
         let fault = match self.view().get(table, key) {
             Ok(Some(body)) => self.view().examine_row(table, key, body),
             Ok(None) => Ok(None),
             Err(error) => Err(error),
         };
-        match fault {
-            Ok(None) => Ok(()),
-            Ok(Some(_)) if self.restore_tombstone(table, key)? => {
-                repaired.rows += 1;
-                Ok(())
-            }
-            Ok(Some(_)) | Err(StoreError::Damaged { .. }) => {
-                repaired.rows += u64::from(self.delete(table, key)?);
-                Ok(())
-            }
-            Err(error) => Err(error),
+        let is_sound = match fault {
+            Ok(None) => return Ok(()),
+            Ok(Some(fault)) => fault != Fault::Damaged,
+            Err(StoreError::Damaged { .. }) => false,
+            Err(error) => return Err(error),
+        };
+        repaired.rows += 1;
+        match table {
+            Table::Ids if is_sound && self.restore_tombstone(key)? => Ok(()),
+            Table::Neighbors if is_sound => self.restore_neighbor(key),
+            _ => self.delete(table, key).map(drop),
         }
     }
 
     /// An id that is remembered as gone stays so: its row among the tombstones is written again.
-    fn restore_tombstone(&mut self, table: Table, key: &[u8]) -> Result<bool, StoreError> {
-        let Some(id) = key.try_into().ok().filter(|_| table == Table::Ids).map(BundleId::from_bytes) else {
-            return Ok(false);
-        };
+    fn restore_tombstone(&mut self, key: &[u8]) -> Result<bool, StoreError> {
+        let Some(id) = key.try_into().ok().map(BundleId::from_bytes) else { return Ok(false) };
         let Some(IdRow::Gone { until }) = self.view().id_row(&id)? else { return Ok(false) };
         self.put(Table::Tombstones, &tombstones::key(until, &id), b"")?;
         Ok(true)
+    }
+
+    /// A neighbor has the number that the list of endpoints has for it.
+    fn restore_neighbor(&mut self, key: &[u8]) -> Result<(), StoreError> {
+        let record = self.view().get(Table::Neighbors, key)?.and_then(NeighborRecord::decode);
+        let Some(mut record) = record else { return Ok(()) };
+        record.number = self.settle_endpoint(record.number, &record.node)?;
+        self.put_neighbor(&record)
     }
 
     /// Writes totals and usage anew where they are wrong.

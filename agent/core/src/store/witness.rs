@@ -22,6 +22,11 @@ const TAG: u8 = 0;
 /// Commits between two writes.
 const INTERVAL: u64 = 16;
 
+/// Whether a store was ever at work in this folder.
+pub(crate) fn exists(folder: &Path) -> bool {
+    folder.join(FILE_NAME).exists()
+}
+
 /// How far a store had come: ordered by epoch, then by transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Progress {

@@ -1,7 +1,7 @@
 //! Which bundles an agent takes in, and what becomes of them.
 
 use crate::support::{Node, config, eid, key, order};
-use agent_core::config::Stance;
+use agent_core::config::{Carry, Stance};
 use agent_core::input::Input;
 use agent_core::output::{Notice, Output};
 use agent_core::refusal::Refusal;
@@ -189,6 +189,18 @@ fn nothing_is_taken_for_nowhere_or_beyond_the_quota() {
     assert!(matches!(node.import(large), Err(Refusal::Quota { .. })));
     let answer = node.ask(Request::Transmit { order: order("dtn:none"), payload: Bytes::new() });
     assert_eq!(answer, Answer::Refused(Refusal::ToNowhere));
+}
+
+#[test]
+fn a_node_that_carries_nothing_for_others_still_sends() {
+    let mut settings = config("n");
+    settings.carry = Carry::Wanted;
+    let mut node = Node::with(settings);
+    node.trust("a");
+    let id = node.transmit(order("dtn://a/inbox"), b"mine");
+    assert!(node.has(&id));
+    let refusal = node.import(signed(draft("dtn://a/x", "dtn://b/inbox"), "a"));
+    assert_eq!(refusal, Err(Refusal::NotWanted { destination: eid("dtn://b/inbox") }));
 }
 
 #[test]

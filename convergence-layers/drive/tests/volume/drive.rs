@@ -5,7 +5,8 @@ use std::io::Read;
 use std::path::Path;
 
 use drive_volume::{
-    Access, Appended, Entry, InitOptions, RecordInfo, Reserve, Volume, Writer, WriterOptions,
+    Access, Appended, CompactOptions, Compacted, Entry, InitOptions, RecordInfo, Reserve, Volume, Writer,
+    WriterOptions,
 };
 
 /// A time on the drive.
@@ -94,4 +95,10 @@ pub(crate) fn open(root: &Path) -> Volume {
 /// What a check of the whole volume finds.
 pub(crate) fn check(volume: &Volume) -> drive_volume::Checked {
     volume.check(&mut |_| {}).unwrap()
+}
+
+/// Compacts a volume as the node 5.
+pub(crate) fn compact(volume: &Volume, mut wanted: impl FnMut(&RecordInfo) -> bool) -> Compacted {
+    let options = CompactOptions { node: [5; 16], now: None };
+    volume.compact(options, &mut wanted, &mut |_| {}).unwrap()
 }

@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
+mod compacted;
 mod damage;
 mod dock;
 mod drive;
+mod full;
+mod hostile;
+mod pulled;

@@ -1,0 +1,153 @@
+//! What the node lacks comes in from the drive.
+
+use std::collections::BTreeSet;
+
+use agent_node::{Call, ClientError, Imported, Reply};
+use bundle_format::BundleId;
+use drive_volume::{Damage, Entry, RecordInfo, Volume};
+
+use super::Docked;
+use super::bridges::FromDrive;
+use crate::failure::{Failure, Kind};
+use crate::failure_of_client::unexpected;
+use crate::progress::Progress;
+
+/// Records asked about at once.
+const PAGE: usize = 2048;
+/// Ids of the drive that are remembered: 64 MiB of them. Of a drive with more, some may be put out twice.
+const IDS_MAX: usize = 4 << 20;
+
+/// The ids on a drive, sorted.
+#[derive(Debug, Default)]
+pub(super) struct OnDrive(Vec<[u8; 16]>);
+
+impl OnDrive {
+    pub(super) fn has(&self, id: BundleId) -> bool {
+        self.0.binary_search(id.as_bytes()).is_ok()
+    }
+}
+
+/// What became of one record.
+enum Took {
+    Stored,
+    Known,
+    Refused { kind: String, reason: String },
+    Damaged(Damage),
+    Stopped,
+}
+
+impl Docked<'_> {
+    /// Takes in every record that the node lacks, and returns which ids the drive has.
+    pub(super) fn take_in(&mut self, volume: &Volume) -> Result<OnDrive, Failure> {
+        let mut progress = Progress::new(&format!("{}: taking in", volume.label()), None);
+        let mut ids = Vec::new();
+        let mut page: Vec<RecordInfo> = Vec::new();
+        for entry in volume.records()? {
+            match entry {
+                Entry::Record(record) => page.push(record),
+                Entry::Damage(damage) => self.summary.damaged(damage),
+            }
+            if page.len() == PAGE {
+                self.take_page(volume, std::mem::take(&mut page), (&mut ids, &mut progress))?;
+            }
+            if self.is_stopped() {
+                break;
+            }
+        }
+        self.take_page(volume, page, (&mut ids, &mut progress))?;
+        ids.sort_unstable();
+        ids.dedup();
+        self.summary.on_drive = ids.len() as u64;
+        Ok(OnDrive(ids))
+    }
+
+    fn take_page(
+        &mut self,
+        volume: &Volume,
+        page: Vec<RecordInfo>,
+        (ids, progress): (&mut Vec<[u8; 16]>, &mut Progress),
+    ) -> Result<(), Failure> {
+        let mut lacking = self.lacking(&page)?;
+        for record in page {
+            let id = BundleId::from_bytes(record.id);
+            // A second copy of what was just taken is not lacking any more.
+            let took = if lacking.remove(&id) { self.take(volume, &record)? } else { Took::Known };
+            match took {
+                Took::Stopped => return Ok(()),
+                Took::Damaged(damage) => {
+                    // Another copy may be whole.
+                    lacking.insert(id);
+                    self.summary.damaged(damage);
+                    continue;
+                }
+                Took::Refused { kind, reason } => self.note_refusal(id, (&kind, reason)),
+                Took::Stored => {
+                    self.summary.taken += 1;
+                    self.summary.taken_octets += record.original;
+                    progress.reach(self.summary.taken_octets);
+                }
+                Took::Known => {}
+            }
+            if ids.len() < IDS_MAX {
+                ids.push(record.id);
+            }
+        }
+        Ok(())
+    }
+
+    fn lacking(&mut self, page: &[RecordInfo]) -> Result<BTreeSet<BundleId>, Failure> {
+        if page.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let ids = page.iter().map(|record| BundleId::from_bytes(record.id)).collect();
+        match self.ask(Call::Lacking { ids })? {
+            Reply::Ids(ids) => Ok(ids.into_iter().collect()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn take(&mut self, volume: &Volume, record: &RecordInfo) -> Result<Took, Failure> {
+        if self.is_stopped() {
+            return Ok(Took::Stopped);
+        }
+        let mut reader = match volume.read(record) {
+            Ok(reader) => reader,
+            Err(damage) => return Ok(Took::Damaged(damage)),
+        };
+        let mut body = FromDrive { record: &mut reader, stop: &self.stop, failed: None };
+        // Only the holder's own signature says who has it; see `inventories`.
+        let imported = self.runtime.block_on(self.client.import(&mut body, None, self.dormant_ms(record)));
+        if let Some(error) = &body.failed {
+            return match Damage::of(error) {
+                Some(damage) => Ok(Took::Damaged(damage.clone())),
+                None => Err(Failure::new(
+                    Kind::Drive,
+                    format!("{} cannot be read: {error}", volume.path().display()),
+                )),
+            };
+        }
+        match imported {
+            Ok(Imported::Taken { .. }) => Ok(Took::Stored),
+            Ok(Imported::Already { .. }) => Ok(Took::Known),
+            Ok(Imported::Refused { kind, reason }) => Ok(Took::Refused { kind, reason }),
+            Ok(Imported::Malformed { reason }) => Ok(Took::Refused { kind: "malformed".to_owned(), reason }),
+            Err(ClientError::Body(_)) if self.is_stopped() => Ok(Took::Stopped),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How long a record lay on the drive, where both ends of that time are known.
+    fn dormant_ms(&self, record: &RecordInfo) -> u64 {
+        match (self.now, record.written) {
+            (Some(now), Some(written)) => now.saturating_sub(written),
+            _ => 0,
+        }
+    }
+
+    fn note_refusal(&mut self, id: BundleId, (kind, reason): (&str, String)) {
+        if matches!(kind, "quota" | "store_full") {
+            self.summary.no_room_here += 1;
+        }
+        self.summary.refused(id, reason);
+    }
+}

@@ -1,0 +1,115 @@
+//! Nodes and endpoints as people type them: `clinic-3` where an EID is meant, `/inbox` where no endpoint is named.
+
+use bundle_format::{Eid, EidError};
+
+use crate::failure::Failure;
+use crate::printable::printable;
+
+/// The endpoint of a node that applications and people use unless they name another.
+pub(crate) const INBOX: &str = "inbox";
+
+/// A node ID: `clinic-3`, `dtn://clinic-3/`, `dtn://clinic-3` or `ipn:7.0`.
+pub(crate) fn node(text: &str) -> Result<Eid, Failure> {
+    let hint = "write a node's name, such as clinic-3, or its node ID, such as dtn://clinic-3/ or ipn:7.0";
+    let eid = if is_name(text) { Eid::dtn(text, "") } else { parsed(text) };
+    match eid {
+        Ok(eid) if eid.is_node_id() => Ok(eid),
+        Ok(_) => Err(Failure::usage(format!("'{}' is not a node", printable(text))).hint(hint)),
+        Err(error) => Err(Failure::usage(format!("'{}' is not a node: {error}", printable(text))).hint(hint)),
+    }
+}
+
+/// Where a bundle goes: a node stands for its inbox, because its administrative endpoint takes no files.
+pub(crate) fn destination(text: &str) -> Result<Eid, Failure> {
+    let hint = "write a node's name, such as clinic-3, an endpoint, such as dtn://clinic-3/inbox, \
+                or a group, such as dtn://all/~updates";
+    let fault = |why: &str| Failure::usage(format!("'{}' {why}", printable(text))).hint(hint);
+    let eid = if is_name(text) { Eid::dtn(text, INBOX) } else { parsed(text) };
+    match eid {
+        Err(error) => Err(fault(&format!("is not an endpoint: {error}"))),
+        Ok(Eid::Null) => Err(fault("has no members: nobody would ever get it")),
+        Ok(eid @ Eid::Dtn(_)) if eid.is_node_id() => {
+            eid.with_demux(INBOX).map_err(|error| fault(&error.to_string()))
+        }
+        Ok(eid) => Ok(eid),
+    }
+}
+
+/// An endpoint at which this node receives: `/photos` and nothing at all are its own.
+pub(crate) fn own(text: Option<&str>, own_node: &Eid) -> Result<Eid, Failure> {
+    let demux = match text {
+        None => INBOX,
+        Some(text) => match text.strip_prefix('/') {
+            Some(demux) if !demux.is_empty() => demux,
+            _ => return destination(text),
+        },
+    };
+    own_node.with_demux(demux).map_err(|error| {
+        Failure::usage(format!("/{} is not an endpoint of this node: {error}", printable(demux)))
+    })
+}
+
+/// A group: an endpoint of any number of nodes (RFC 9171 §4.2.5.1.1).
+pub(crate) fn group(text: &str) -> Result<Eid, Failure> {
+    match parsed(text) {
+        Ok(eid @ Eid::Dtn(_)) if !eid.is_singleton() => Ok(eid),
+        _ => Err(Failure::usage(format!("'{}' is not a group", printable(text)))
+            .hint("a group's name has a tilde, as in dtn://all/~updates; endpoints of this node need no subscription")),
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.contains([':', '/', '~'])
+}
+
+fn parsed(text: &str) -> Result<Eid, EidError> {
+    // `dtn://hub` is what people write; RFC 9171 §4.2.5.1.1 wants the slash.
+    let whole = match text.strip_prefix("dtn://") {
+        Some(rest) if !rest.is_empty() && !rest.contains('/') => format!("{text}/"),
+        _ => text.to_owned(),
+    };
+    whole.parse()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stand_for_nodes_and_their_inboxes() {
+        assert_eq!(node("clinic-3").unwrap().to_string(), "dtn://clinic-3/");
+        assert_eq!(node("dtn://clinic-3").unwrap().to_string(), "dtn://clinic-3/");
+        assert_eq!(node("ipn:7.0").unwrap().to_string(), "ipn:7.0");
+        for text in ["clinic-3", "dtn://clinic-3", "dtn://clinic-3/", "dtn://clinic-3/inbox"] {
+            assert_eq!(destination(text).unwrap().to_string(), "dtn://clinic-3/inbox", "{text}");
+        }
+        assert_eq!(destination("dtn://hub/photos").unwrap().to_string(), "dtn://hub/photos");
+        assert_eq!(destination("dtn://all/~updates").unwrap().to_string(), "dtn://all/~updates");
+    }
+
+    #[test]
+    fn own_endpoints_need_no_node() {
+        let hub = node("hub").unwrap();
+        assert_eq!(own(None, &hub).unwrap().to_string(), "dtn://hub/inbox");
+        assert_eq!(own(Some("/photos"), &hub).unwrap().to_string(), "dtn://hub/photos");
+        assert_eq!(own(Some("dtn://all/~updates"), &hub).unwrap().to_string(), "dtn://all/~updates");
+    }
+
+    #[test]
+    fn groups_are_told_from_endpoints() {
+        assert_eq!(group("dtn://all/~updates").unwrap().to_string(), "dtn://all/~updates");
+        for text in ["updates", "dtn://hub/inbox", "dtn:none", "dtn://hub/", ""] {
+            assert!(group(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_can_receive_is_refused() {
+        for text in ["dtn:none", "", "dtn://", "http://hub/", "a b", "x\u{7}", "ipn:x", "dtn://a b/c"] {
+            assert!(destination(text).is_err(), "{text:?}");
+        }
+        for text in ["dtn://hub/inbox", "dtn://all/~g", "dtn:none", "", "a/b"] {
+            assert!(node(text).is_err(), "{text:?}");
+        }
+    }
+}

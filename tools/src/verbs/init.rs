@@ -1,0 +1,54 @@
+//! `packmule init`: a folder, a name and a key for a new node.
+
+use agent_node::Home;
+use clap::Args;
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::identity;
+use crate::invocation::Invocation;
+use crate::output::note;
+
+/// Make this machine a node: a folder with its configuration, its key and its store
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The node's name, the same for ever and different from every other node's [default: this machine's name]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Made {
+    node: String,
+    key: String,
+    line: String,
+    home: String,
+}
+
+impl Init {
+    pub(crate) fn run(self, invocation: &Invocation) -> Result<(), Failure> {
+        let folder = invocation.folder()?;
+        let name = self.name.unwrap_or_else(machine_name);
+        let home = Home::create(&folder, &name, None)?;
+        let key = home.key().public();
+        let line = identity::line(home.node(), &key);
+        let made = Made {
+            node: home.node().to_string(),
+            key: key.to_string(),
+            line: line.clone(),
+            home: home.folder().display().to_string(),
+        };
+        invocation.output.say(&made, || line.clone())?;
+        note(&format!(
+            "{} is the home of this node. The line above is how other nodes get to know it; on them, run:\n  packmule trust add '{line}'",
+            home.folder().display()
+        ));
+        Ok(())
+    }
+}
+
+fn machine_name() -> String {
+    let system = rustix::system::uname();
+    let name = system.nodename().to_string_lossy();
+    name.split('.').next().unwrap_or_default().to_owned()
+}

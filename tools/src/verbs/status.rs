@@ -1,0 +1,185 @@
+//! `packmule status`: who the node is, what it holds, whom it meets, and what is owed to whom.
+
+use agent_node::{Call, NeighborReport, PeerReport, Reply, Status as Report};
+use clap::Args;
+use serde::Serialize;
+
+use crate::bundle_line::{span_ms, time_of_dtn};
+use crate::failure::Failure;
+use crate::failure_of_client::unexpected;
+use crate::invocation::Invocation;
+use crate::output::table;
+use crate::quantity::{count, size};
+
+const BAR_WIDTH: usize = 24;
+
+/// Show how this node is: its clock, its store, its contacts, and what is owed to whom
+#[derive(Debug, Args)]
+pub(crate) struct Status {}
+
+#[derive(Serialize)]
+struct State<'a> {
+    node: String,
+    ipn: Option<String>,
+    key: String,
+    running: bool,
+    up_ms: u64,
+    clock_trusted: bool,
+    now: Option<String>,
+    store: &'a agent_node::StoreReport,
+    listening: &'a [String],
+    contacts: &'a [agent_node::ContactReport],
+    peers: &'a [PeerReport],
+    neighbors: &'a [NeighborReport],
+    queues: &'a [agent_node::QueueReport],
+    subscriptions: Vec<String>,
+    refusals: &'a [agent_node::RefusalCount],
+}
+
+impl Status {
+    pub(crate) async fn run(self, invocation: &Invocation) -> Result<(), Failure> {
+        let report = match invocation.ask(Call::Status).await? {
+            Reply::Status(report) => report,
+            other => return Err(unexpected(&other)),
+        };
+        invocation.output.say(&state(&report), || text(&report))
+    }
+}
+
+fn state(report: &Report) -> State<'_> {
+    State {
+        node: report.identity.node.to_string(),
+        ipn: report.identity.ipn.as_ref().map(ToString::to_string),
+        key: report.identity.key.to_string(),
+        running: report.running,
+        up_ms: report.up_ms,
+        clock_trusted: report.clock_trusted,
+        now: report.now_ms.and_then(time_of_dtn),
+        store: &report.store,
+        listening: &report.listening,
+        contacts: &report.contacts,
+        peers: &report.peers,
+        neighbors: &report.neighbors,
+        queues: &report.queues,
+        subscriptions: report.subscriptions.iter().map(ToString::to_string).collect(),
+        refusals: &report.refusals,
+    }
+}
+
+fn text(report: &Report) -> String {
+    let mut sections = vec![head(report), store(report)];
+    sections.extend(warnings(report));
+    sections.extend(meetings(report));
+    sections.extend(waiting(report));
+    sections.extend(refused(report));
+    sections.join("\n\n")
+}
+
+fn head(report: &Report) -> String {
+    let agent =
+        if report.running { format!("up {}", span_ms(report.up_ms)) } else { "NOT RUNNING".to_owned() };
+    let clock = if report.clock_trusted { "clock trusted" } else { "clock NOT trusted" };
+    let mut lines =
+        vec![format!("{}  agent {agent}  {clock}", report.identity.node), report.identity.key.to_string()];
+    if report.running {
+        lines.push(if report.listening.is_empty() {
+            "listens nowhere".to_owned()
+        } else {
+            format!("listens on {}", report.listening.join(", "))
+        });
+    }
+    lines.join("\n")
+}
+
+fn store(report: &Report) -> String {
+    let store = &report.store;
+    let line = format!(
+        "STORE  {} of {} [{}]  {}",
+        size(store.octets),
+        size(store.quota_octets),
+        bar(store.octets, store.quota_octets),
+        count(store.bundles, "bundle")
+    );
+    if store.unvouched_octets == 0 {
+        return line;
+    }
+    let (used, most) = (size(store.unvouched_octets), size(store.stranger_quota_octets));
+    format!("{line}\n       {used} of {most} for sources that nobody vouches for")
+}
+
+fn bar(part: u64, whole: u64) -> String {
+    let filled = u128::from(part) * BAR_WIDTH as u128 / u128::from(whole.max(1));
+    let filled = usize::try_from(filled).unwrap_or(BAR_WIDTH).min(BAR_WIDTH);
+    format!("{}{}", "#".repeat(filled), "-".repeat(BAR_WIDTH - filled))
+}
+
+/// What needs somebody to act, with what to do.
+fn warnings(report: &Report) -> Option<String> {
+    let mut lines = Vec::new();
+    if !report.running {
+        lines.push("! no agent runs: start it with 'packmule run'".to_owned());
+    }
+    if report.store.octets.saturating_mul(10) > report.store.quota_octets.saturating_mul(9) {
+        lines.push(
+            "! the store is nearly full: remove bundles (packmule rm) or raise 'quota' in config.toml"
+                .to_owned(),
+        );
+    }
+    for peer in report.peers.iter().filter(|peer| !peer.up) {
+        if let Some(error) = &peer.last_error {
+            let again =
+                peer.next_try_in_ms.map(|ms| format!("; next try in {}", span_ms(ms))).unwrap_or_default();
+            lines.push(format!("! {} cannot be reached: {error}{again}", peer.url));
+        }
+    }
+    if lines.is_empty() { None } else { Some(lines.join("\n")) }
+}
+
+/// Who was met, and what is owed to whom.
+fn meetings(report: &Report) -> Option<String> {
+    let strangers = report.contacts.iter().filter(|contact| !contact.authenticated);
+    let mut rows: Vec<Vec<String>> = report.neighbors.iter().map(neighbor).collect();
+    rows.extend(strangers.map(|contact| {
+        let name = contact.node.as_ref().map_or("(says no name)".to_owned(), ToString::to_string);
+        vec![name, contact.link.clone(), "up, not trusted".to_owned(), "now".to_owned(), String::new()]
+    }));
+    if rows.is_empty() {
+        return None;
+    }
+    Some(table(&["NEIGHBOR", "LINK", "STATE", "LAST MET", "OWED TO IT"], rows.into_iter()))
+}
+
+fn neighbor(neighbor: &NeighborReport) -> Vec<String> {
+    let (state, met) = match neighbor.met_ago_ms {
+        0 => ("UP", "now".to_owned()),
+        ms => ("away", format!("{} ago", span_ms(ms))),
+    };
+    let owed = match neighbor.owed_bundles {
+        0 => "nothing".to_owned(),
+        bundles => count(bundles, "bundle"),
+    };
+    vec![neighbor.node.to_string(), neighbor.link.clone(), state.to_owned(), met, owed]
+}
+
+fn waiting(report: &Report) -> Option<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for queue in report.queues.iter().filter(|queue| queue.bundles > 0) {
+        lines.push(format!(
+            "{} for {}  (packmule recv {})",
+            count(queue.bundles, "bundle"),
+            queue.endpoint,
+            queue.endpoint
+        ));
+    }
+    if !report.subscriptions.is_empty() {
+        let groups: Vec<String> = report.subscriptions.iter().map(ToString::to_string).collect();
+        lines.push(format!("member of {}", groups.join(", ")));
+    }
+    if lines.is_empty() { None } else { Some(lines.join("\n")) }
+}
+
+fn refused(report: &Report) -> Option<String> {
+    let counts: Vec<String> =
+        report.refusals.iter().map(|refusal| format!("{} {}", refusal.count, refusal.reason)).collect();
+    if counts.is_empty() { None } else { Some(format!("refused since the start: {}", counts.join(", "))) }
+}

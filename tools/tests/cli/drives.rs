@@ -1,0 +1,163 @@
+//! `drive`: from node to node in a pocket.
+
+use std::path::{Path, PathBuf};
+
+use crate::args;
+use crate::support::{Node, names, noise};
+
+/// A new volume in a folder of the node's.
+fn drive(node: &Node) -> PathBuf {
+    let path = node.dir("usb");
+    node.ok(args!["drive", "init", &path, "--label", "RED"]);
+    path
+}
+
+fn segments(drive: &Path) -> Vec<PathBuf> {
+    let folder = drive.join("packmule");
+    names(&folder).into_iter().filter(|name| name.contains(".pms")).map(|name| folder.join(name)).collect()
+}
+
+#[test]
+fn a_drive_is_prepared_once_and_what_is_on_it_stays() {
+    let node = Node::new("a");
+    let path = node.dir("usb");
+    std::fs::write(path.join("holidays.jpg"), "mine").unwrap();
+    let [made] = node.json(args!["drive", "init", &path, "--label", "RED"]).try_into().unwrap();
+    assert_eq!(made["label"], "RED");
+    assert_eq!(made["id"].as_str().unwrap().len(), 26);
+    assert_eq!(std::fs::read(path.join("holidays.jpg")).unwrap(), b"mine");
+    let error = node.fails(13, args!["drive", "init", &path]);
+    assert!(error["error"].as_str().unwrap().contains("RED"), "{error}");
+    node.fails(13, args!["drive", "init", node.path("nothing")]);
+    node.fails(2, args!["drive", "init", node.dir("other"), "--label", ""]);
+}
+
+#[test]
+fn a_file_goes_to_the_other_node_and_back_on_a_drive() {
+    let (a, c) = (Node::new("a"), Node::new("c"));
+    a.befriend(&c);
+    let usb = drive(&a);
+    let contents = noise(5, 3 << 20);
+    let id = a.send("c", &a.file("image.raw", &contents));
+    let text = a.ok(args!["drive", "dock", &usb]);
+    assert!(text.trim_end().ends_with("written and synced: eject it now"), "{text}");
+
+    let [line] = a.json(args!["drive", "ls", &usb]).try_into().unwrap();
+    assert_eq!((&line["id"], &line["destination"]), (&id.as_str().into(), &"dtn://c/inbox".into()));
+    assert_eq!(line["file_name"], "image.raw");
+
+    c.send("a", &c.file("answer", "thanks"));
+    let [docked] = c.json(args!["drive", "dock", &usb]).try_into().unwrap();
+    assert_eq!((&docked["taken"], &docked["put"]), (&1.into(), &1.into()));
+    assert_eq!(docked["label"], "RED");
+    assert_eq!(c.run(["recv"]).stdout, contents);
+
+    a.ok(args!["drive", "dock", &usb]);
+    assert_eq!(a.run(["recv"]).stdout, b"thanks");
+    // The inventory of c, signed by c, says that it has it.
+    let shown = &a.json(["show", &id])[0];
+    let holders = shown["held_by"].as_array().unwrap();
+    assert!(holders.contains(&"dtn://c/".into()), "{shown}");
+}
+
+#[test]
+fn a_second_dock_has_nothing_to_do() {
+    let a = Node::new("a");
+    let usb = drive(&a);
+    a.send("c", &a.file("x", "x"));
+    assert_eq!(a.json(args!["drive", "dock", &usb])[0]["put"], 1);
+    let [again] = a.json(args!["drive", "dock", &usb]).try_into().unwrap();
+    assert_eq!((&again["taken"], &again["put"], &again["on_drive"]), (&0.into(), &0.into(), &1.into()));
+}
+
+#[test]
+fn a_dock_works_through_a_running_agent() {
+    let (a, c) = (Node::new("a"), Node::new("c"));
+    a.befriend(&c);
+    let usb = drive(&a);
+    a.send("c", &a.file("x", "by drive"));
+    a.ok(args!["drive", "dock", &usb]);
+    let _agent = c.start();
+    let mut command = c.command(["recv", "--timeout", "60s"]);
+    let receiver = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    c.ok(args!["drive", "dock", &usb]);
+    assert_eq!(receiver.wait_with_output().unwrap().stdout, b"by drive");
+}
+
+#[test]
+fn what_strangers_put_on_a_drive_is_refused_and_named() {
+    let (a, b) = (Node::new("a"), Node::new("b"));
+    let usb = drive(&a);
+    let id = a.send("b", &a.file("x", "x"));
+    a.ok(args!["drive", "dock", &usb]);
+    let ran = b.run(args!["drive", "dock", &usb, "--json"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let docked = &ran.json()[0];
+    assert_eq!(docked["refused"][0]["id"], id.as_str());
+    assert!(docked["refused"][0]["reason"].as_str().unwrap().contains("dtn://a/"));
+    assert_eq!(docked["taken"], 0);
+    assert!(b.json(["ls"]).is_empty());
+}
+
+#[test]
+fn damage_is_named_and_what_is_whole_is_taken() {
+    let (a, c) = (Node::new("a"), Node::new("c"));
+    a.befriend(&c);
+    let usb = drive(&a);
+    a.send("c", &a.file("first", noise(1, 50_000)));
+    a.ok(args!["drive", "dock", &usb]);
+    a.send("c", &a.file("second", noise(2, 50_000)));
+    a.ok(args!["drive", "dock", &usb]);
+    assert!(a.ok(args!["drive", "check", &usb]).contains("2 bundles whole"));
+
+    let segment = segments(&usb).remove(0);
+    let mut octets = std::fs::read(&segment).unwrap();
+    let middle = octets.len() / 2;
+    octets[middle] ^= 1;
+    std::fs::write(&segment, octets).unwrap();
+
+    let ran = a.run(args!["drive", "check", &usb, "--json"]);
+    assert_eq!(ran.code, 13, "{ran:?}");
+    assert_eq!(ran.json()[0]["damages"].as_array().unwrap().len(), 1);
+    let ran = c.run(args!["drive", "dock", &usb, "--json"]);
+    assert_eq!(ran.code, 13, "{ran:?}");
+    assert_eq!((&ran.json()[0]["taken"], &ran.json()[0]["damage_count"]), (&1.into(), &1.into()));
+    assert_eq!(c.run(["recv"]).stdout, noise(2, 50_000));
+}
+
+#[test]
+fn what_is_no_volume_is_a_drive_problem() {
+    let node = Node::new("a");
+    let (empty, file) = (node.dir("empty"), node.file("file", "x"));
+    for path in [&empty, &file, &node.path("nothing")] {
+        for verb in ["ls", "check", "dock"] {
+            let error = node.fails(13, args!["drive", verb, path]);
+            assert!(error["error"].as_str().unwrap().contains(path.to_str().unwrap()), "{error}");
+        }
+    }
+    assert!(names(&empty).is_empty());
+}
+
+#[test]
+fn a_folder_cannot_be_unmounted_and_everything_is_written_all_the_same() {
+    let node = Node::new("a");
+    let usb = drive(&node);
+    node.send("c", &node.file("x", "x"));
+    let error = node.fails(13, args!["drive", "dock", &usb, "--unmount"]);
+    assert!(error["hint"].as_str().unwrap().contains("written and synced"), "{error}");
+    assert_eq!(node.json(args!["drive", "ls", &usb]).len(), 1);
+}
+
+#[test]
+fn a_copy_that_was_torn_off_costs_only_itself() {
+    let (a, c) = (Node::new("a"), Node::new("c"));
+    a.befriend(&c);
+    let usb = drive(&a);
+    a.send("c", &a.file("x", "whole"));
+    a.ok(args!["drive", "dock", &usb]);
+    let torn = usb.join("packmule/00000099.tmp");
+    std::fs::write(&torn, "half a segment").unwrap();
+    c.ok(args!["drive", "dock", &usb]);
+    assert_eq!(c.run(["recv"]).stdout, b"whole");
+    assert!(!torn.exists());
+}

@@ -1,0 +1,17 @@
+//! The real binary, run as users and scripts run it: every verb, its exit codes and its JSON.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed, and says where"
+)]
+
+mod agents;
+mod bundles;
+mod demo;
+mod drives;
+mod lookups;
+mod nodes;
+mod receiving;
+mod sending;
+mod support;

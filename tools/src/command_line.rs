@@ -140,6 +140,21 @@ mod tests {
     }
 
     #[test]
+    fn every_verb_and_option_is_documented() {
+        fn check(command: &clap::Command, page: &str) {
+            for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+                assert!(page.contains(verb.get_name()), "{}", verb.get_name());
+                check(verb, page);
+            }
+            for option in command.get_arguments().filter_map(clap::Arg::get_long) {
+                let known = matches!(option, "help" | "version");
+                assert!(known || page.contains(&format!("--{option}")), "{} --{option}", command.get_name());
+            }
+        }
+        check(&CommandLine::command(), include_str!("../../docs/cli.md"));
+    }
+
+    #[test]
     fn nonsense_is_a_usage_error() {
         for arguments in
             [&[][..], &["sned"], &["send", "a"], &["ls", "--nope"], &["send", "a", "b", "--priority", "x"]]

@@ -7,7 +7,12 @@ use crate::support::{BINARY, Ran, names, noise};
 /// The demo with a temporary folder of its own, so that what it leaves can be seen.
 fn demo(folder: &std::path::Path) -> Command {
     let mut command = Command::new(BINARY);
-    command.arg("demo").env("TMPDIR", folder).env_remove("PACKMULE_HOME").stdin(Stdio::null());
+    command
+        .arg("demo")
+        .env("TMPDIR", folder)
+        .env_remove("PACKMULE_HOME")
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped());
     command
 }
 

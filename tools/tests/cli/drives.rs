@@ -161,3 +161,31 @@ fn a_copy_that_was_torn_off_costs_only_itself() {
     assert_eq!(c.run(["recv"]).stdout, b"whole");
     assert!(!torn.exists());
 }
+
+#[test]
+fn an_interrupted_dock_is_continued_by_the_next() {
+    let (a, c) = (Node::new("a"), Node::new("c"));
+    a.befriend(&c);
+    let usb = drive(&a);
+    for n in 0..4 {
+        a.send("c", &a.file("part", noise(n, 20 << 20)));
+    }
+    let mut dock =
+        a.command(args!["drive", "dock", &usb]).stdout(std::process::Stdio::null()).spawn().unwrap();
+    // As soon as something is being written: a temporary segment, or a finished one.
+    while names(&usb.join("packmule")).iter().all(|name| !name.starts_with("0000"))
+        && dock.try_wait().unwrap().is_none()
+    {
+        std::thread::yield_now();
+    }
+    let _ =
+        rustix::process::kill_process(rustix::process::Pid::from_child(&dock), rustix::process::Signal::INT);
+    let code = dock.wait().unwrap().code();
+    assert_eq!(code, Some(130), "four times 20 MiB take longer than a signal");
+    assert!(names(&usb.join("packmule")).iter().all(|name| !name.contains(".tmp")));
+    let there = a.json(args!["drive", "ls", &usb]).len();
+    assert!(there < 4);
+    let [docked] = a.json(args!["drive", "dock", &usb]).try_into().unwrap();
+    assert_eq!(docked["put"], 4 - there);
+    assert_eq!(c.json(args!["drive", "dock", &usb])[0]["taken"], 4);
+}

@@ -11,6 +11,7 @@ mod bundles;
 mod demo;
 mod drives;
 mod lookups;
+mod mounts;
 mod nodes;
 mod receiving;
 mod sending;

@@ -206,3 +206,68 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Aborted(String),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written<T: Serialize>(value: &T) -> String {
+        serde_json::to_string(value).unwrap()
+    }
+
+    #[test]
+    fn messages_are_written_as_documented() {
+        let id = BundleId::from_bytes([0; 16]);
+        let zero = "a".repeat(26);
+        let node: Eid = "dtn://hub/".parse().unwrap();
+        let endpoint: Eid = "dtn://hub/inbox".parse().unwrap();
+        let wishes = [
+            (Wish::Call(Call::Id), r#"{"call":"id"}"#.to_owned()),
+            (
+                Wish::Call(Call::List { after: None, limit: 5, all: false }),
+                r#"{"call":{"list":{"after":null,"limit":5,"all":false}}}"#.to_owned(),
+            ),
+            (
+                Wish::Read { id, part: Part::Payload },
+                format!(r#"{{"read":{{"id":"{zero}","part":"payload"}}}}"#),
+            ),
+            (Wish::Inventory, r#""inventory""#.to_owned()),
+            (
+                Wish::Next { endpoint, timeout_ms: Some(1000) },
+                r#"{"next":{"endpoint":"dtn://hub/inbox","timeout_ms":1000}}"#.to_owned(),
+            ),
+            (
+                Wish::Wait { id, until: Until::Delivered, timeout_ms: None },
+                format!(r#"{{"wait":{{"id":"{zero}","until":"delivered","timeout_ms":null}}}}"#),
+            ),
+        ];
+        for (wish, text) in wishes {
+            assert_eq!(written(&wish), text);
+            assert_eq!(serde_json::from_str::<Wish>(&text).unwrap(), wish);
+        }
+        let words = [
+            (Word::Reply(Reply::Done { changed: true }), r#"{"reply":{"done":{"changed":true}}}"#.to_owned()),
+            (Word::Sent(Sent { id, octets: 7 }), format!(r#"{{"sent":{{"id":"{zero}","octets":7}}}}"#)),
+            (
+                Word::Imported(Imported::Taken { id }),
+                format!(r#"{{"imported":{{"taken":{{"id":"{zero}"}}}}}}"#),
+            ),
+            (Word::Became { by: Some(node) }, r#"{"became":{"by":"dtn://hub/"}}"#.to_owned()),
+            (Word::Failed(Failure::NotFound), r#"{"failed":"not_found"}"#.to_owned()),
+            (Word::Failed(Failure::Usage("why".to_owned())), r#"{"failed":{"usage":"why"}}"#.to_owned()),
+        ];
+        for (word, text) in words {
+            assert_eq!(written(&word), text);
+            assert_eq!(serde_json::from_str::<Word>(&text).unwrap(), word);
+        }
+    }
+
+    #[test]
+    fn fields_of_later_versions_are_passed_over_and_unknown_questions_are_not() {
+        let later = r#"{"import":{"from":null,"dormant_ms":0,"colour":"red"}}"#;
+        assert_eq!(serde_json::from_str::<Wish>(later).unwrap(), Wish::Import { from: None, dormant_ms: 0 });
+        for text in [r#"{"sing":{}}"#, "7", r#"{"read":{"id":"x","part":"payload"}}"#, &"[".repeat(100_000)] {
+            assert!(serde_json::from_str::<Wish>(text).is_err());
+        }
+    }
+}

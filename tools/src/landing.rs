@@ -113,6 +113,18 @@ impl Drop for Landing {
     }
 }
 
+/// Makes sure that files can land in `folder`; makes it where nothing but it is missing.
+pub(crate) fn folder(folder: &Path) -> Result<(), Failure> {
+    match std::fs::create_dir(folder) {
+        Ok(()) => Ok(()),
+        Err(_) if folder.is_dir() => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            Err(Failure::usage(format!("{} is not a folder", folder.display())))
+        }
+        Err(error) => Err(Failure::io("make the folder", folder, &error)),
+    }
+}
+
 fn sync_folder(folder: &Path) -> Result<(), Failure> {
     let synced = File::open(folder).and_then(|opened| opened.sync_all());
     synced.map_err(|error| Failure::io("sync", folder, &error))

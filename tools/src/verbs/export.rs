@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::failure_of_client::unexpected;
 use crate::invocation::Invocation;
-use crate::landing::Landing;
+use crate::landing::{self, Landing};
 use crate::output::Output;
 use crate::progress::Progress;
 
@@ -44,6 +44,7 @@ impl Export {
                 other => return Err(unexpected(&other)),
             }
         }
+        landing::folder(&self.out)?;
         for id in found {
             let mut landing = Landing::begin(&self.out)?;
             let mut bundle = client.read(id, Part::Bundle).await?;

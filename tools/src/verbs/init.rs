@@ -28,7 +28,10 @@ struct Made {
 impl Init {
     pub(crate) fn run(self, invocation: &Invocation) -> Result<(), Failure> {
         let folder = invocation.folder()?;
-        let name = self.name.unwrap_or_else(machine_name);
+        let (name, by_machine) = match self.name {
+            Some(name) => (name, false),
+            None => (machine_name()?, true),
+        };
         let home = Home::create(&folder, &name, None)?;
         let key = home.key().public();
         let line = identity::line(home.node(), &key);
@@ -43,12 +46,21 @@ impl Init {
             "{} is the home of this node. The line above is how other nodes get to know it; on them, run:\n  packmule trust add '{line}'",
             home.folder().display()
         ));
+        if by_machine {
+            note(
+                "The node is named after this machine. If another machine has that name too, begin again with --name and another --home.",
+            );
+        }
         Ok(())
     }
 }
 
-fn machine_name() -> String {
+fn machine_name() -> Result<String, Failure> {
     let system = rustix::system::uname();
     let name = system.nodename().to_string_lossy();
-    name.split('.').next().unwrap_or_default().to_owned()
+    match name.split('.').next().unwrap_or_default() {
+        "" | "localhost" | "(none)" => Err(Failure::usage("this machine has no name of its own")
+            .hint("name the node: packmule init --name NAME")),
+        name => Ok(name.to_owned()),
+    }
 }

@@ -16,7 +16,7 @@ use crate::endpoint;
 use crate::failure::{Failure, Kind};
 use crate::file_name;
 use crate::invocation::Invocation;
-use crate::landing::Landing;
+use crate::landing::{self, Landing};
 use crate::output::{Output, note, stdout_failure};
 use crate::progress::Progress;
 use crate::quantity::{self, size};
@@ -60,7 +60,7 @@ impl Recv {
             return Err(Failure::usage("--json says where files went, so it needs --out DIR"));
         }
         if let Some(out) = &self.out {
-            refuse_no_folder(out)?;
+            landing::folder(out)?;
         }
         let receive = async |home: &Home, client: &mut Client| {
             let endpoint = endpoint::own(self.endpoint.as_deref(), home.node())?;
@@ -169,14 +169,4 @@ fn say(output: Output, delivery: &Delivery, file: &Path) -> Result<(), Failure> 
         note(&format!("{} from {}{standing}", size(bundle.payload_octets), bundle.source));
     }
     Ok(())
-}
-
-fn refuse_no_folder(out: &Path) -> Result<(), Failure> {
-    match std::fs::metadata(out) {
-        Ok(metadata) if metadata.is_dir() => Ok(()),
-        Ok(_) => Err(Failure::usage(format!("{} is not a folder", out.display()))),
-        Err(error) => {
-            Err(Failure::io("use the folder", out, &error).hint("make it first; nothing was received"))
-        }
-    }
 }

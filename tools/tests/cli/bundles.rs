@@ -187,6 +187,6 @@ fn export_names_what_is_not_there() {
     let node = Node::new("a");
     let (id, _) = exported(&node);
     node.fails(1, args!["export", "aaaaaaaaaaaaaaaaaaaaaaaaaa", "--out", node.path("out")]);
-    node.fails(1, args!["export", &id, "--out", node.path("nowhere")]);
+    node.fails(1, args!["export", &id, "--out", node.path("nowhere/at/all")]);
     node.fails(2, args!["export", &id]);
 }

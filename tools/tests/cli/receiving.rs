@@ -99,7 +99,7 @@ fn waiting_ends_in_time() {
 fn nothing_is_consumed_that_could_not_be_written() {
     let node = with_inbox(&[("x", b"contents")]);
     let out = node.dir("out");
-    node.fails(1, args!["recv", "--out", node.path("nowhere")]);
+    node.fails(1, args!["recv", "--out", node.path("nowhere/at/all")]);
     node.fails(2, args!["recv", "--out", node.home().join("config.toml")]);
     std::fs::set_permissions(&out, std::fs::Permissions::from_mode(0o500)).unwrap();
     // Root may write anyway; then there is nothing to see.

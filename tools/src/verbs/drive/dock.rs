@@ -62,17 +62,18 @@ impl Dock {
         let output = invocation.output;
         let docking =
             invocation.with_client(async |home, client| self.dock(home, client, stop.clone())).await?;
-        let unmounted = self.unmount && !docking.summary.interrupted;
-        if unmounted {
-            docking::unmount(&self.path)?;
-        }
-        let (label, summary) = (docking.label.clone(), outcome(&docking));
+        let wanted = self.unmount && !docking.summary.interrupted;
+        let unmounting = wanted.then(|| docking::unmount(&self.path));
+        let unmounted = unmounting.as_ref().is_some_and(Result::is_ok);
+        let (label, interrupted, outcome) =
+            (docking.label.clone(), docking.summary.interrupted, outcome(&docking));
         say(output, docking, unmounted)?;
-        if !output.is_json() && !stop.is_asked() {
+        unmounting.transpose()?;
+        if !output.is_json() && !interrupted {
             let end = if unmounted { "SAFE TO REMOVE" } else { "written and synced: eject it now" };
             output::text(&format!("{label}: {end}"))?;
         }
-        summary
+        outcome
     }
 
     /// On this thread, which may wait: the runtime moves its other work away.

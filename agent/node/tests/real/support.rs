@@ -37,7 +37,8 @@ impl Node {
         Self::run(folder, home).await
     }
 
-    async fn run(folder: TempDir, home: Home) -> Self {
+    /// Starts the agent of a home.
+    pub(crate) async fn run(folder: TempDir, home: Home) -> Self {
         let (told, ready) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
         let options = RunOptions { listen: vec![loopback()], discovery: Discovery::Off };

@@ -137,3 +137,49 @@ async fn an_impostor_of_a_neighbor_does_not_end_the_contact_with_it() {
     a.stop().await;
     b.stop().await;
 }
+
+/// Turns one octet of a stored payload around, as a dying card does.
+fn damage(home: &agent_node::Home, payload: &[u8]) {
+    use std::os::unix::fs::FileExt;
+    let path = home.store_folder().join("data.mdb");
+    let octets = std::fs::read(&path).unwrap();
+    let wanted = &payload[2 << 20..][..64];
+    let at = octets.windows(64).position(|window| window == wanted).expect("the payload is in the file");
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.write_all_at(&[!octets[at]], at as u64).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_payload_is_an_error_to_its_reader_and_never_a_shorter_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = new_home(folder.path(), "a", "");
+    let body = noise(3 << 20);
+    let mut client = Client::open(&home).await.unwrap();
+    let sent = send(&mut client, "dtn://a/inbox", &body).await;
+    client.close().await.unwrap();
+    damage(&home, &body);
+    let mut client = Client::open(&home).await.unwrap();
+    let read = client.read(sent.id, agent_node::Part::Payload).await.unwrap().collect(1 << 30).await;
+    assert!(matches!(read, Err(ClientError::Store(_))), "{read:?}");
+    // The connection is of use as before.
+    assert_eq!(status(&mut client).await.store.bundles, 1);
+    client.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_payload_is_not_passed_on_and_its_bundle_taken_out_of_service() {
+    let (a, b) = (Node::start("a").await, Node::start("b").await);
+    trust_each_other(&[&a, &b]).await;
+    let body = noise(3 << 20);
+    send(&mut a.client().await, "dtn://c/inbox", &body).await;
+    let (folder, home) = a.stop().await;
+    damage(&home, &body);
+    let a = Node::run(folder, home).await;
+    a.peer_with(&b).await;
+    a.until("the damaged bundle is out of service", |status| status.store.bundles == 0).await;
+    assert_eq!(status(&mut b.client().await).await.store.bundles, 0);
+    send(&mut a.client().await, "dtn://c/inbox", b"alive").await;
+    b.until("a still sends", |status| status.store.bundles == 1).await;
+    a.stop().await;
+    b.stop().await;
+}

@@ -24,7 +24,8 @@ pub(crate) async fn open(file: &Path) -> Result<Outgoing, Failure> {
     let fault = |error: std::io::Error| Failure::io("read", file, &error);
     let opened = tokio::fs::File::open(file).await.map_err(fault)?;
     let metadata = opened.metadata().await.map_err(fault)?;
-    let octets = metadata.is_file().then_some(metadata.len());
+    // Files of /proc say that they are empty and are not.
+    let octets = (metadata.is_file() && metadata.len() > 0).then_some(metadata.len());
     Ok(Outgoing { body: Box::new(opened), name: file.file_name().and_then(file_name::sendable), octets })
 }
 

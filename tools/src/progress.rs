@@ -1,9 +1,12 @@
 //! A bar for what takes longer than a second, on stderr, where that is a terminal.
 
 use std::io::IsTerminal;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::io::{AsyncRead, ReadBuf};
 
 const PATIENCE: Duration = Duration::from_secs(1);
 const BAR: &str = "{prefix} {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}";
@@ -43,5 +46,34 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// Octets that are read, and how far that has come.
+#[derive(Debug)]
+pub(crate) struct Watched<R> {
+    octets: R,
+    done: u64,
+    progress: Progress,
+}
+
+impl<R> Watched<R> {
+    pub(crate) fn new(octets: R, progress: Progress) -> Self {
+        Self { octets, done: 0, progress }
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Watched<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.octets).poll_read(context, buffer);
+        let done = self.done + (buffer.filled().len() - before) as u64;
+        self.done = done;
+        self.progress.reach(done);
+        polled
     }
 }

@@ -12,6 +12,7 @@ use crate::failure_of_client::refused;
 use crate::invocation::Invocation;
 use crate::outgoing;
 use crate::output::Output;
+use crate::progress::{Progress, Watched};
 
 /// Take in raw BPv7 bundles, as if a neighbor had sent them
 #[derive(Debug, Args)]
@@ -57,8 +58,9 @@ impl Import {
 }
 
 async fn import(client: &mut Client, file: &Path) -> Result<Line, Failure> {
-    let body = outgoing::open(file).await?.body;
+    let outgoing = outgoing::open(file).await?;
     let name = file.display().to_string();
+    let body = Watched::new(outgoing.body, Progress::new(&name, outgoing.octets));
     let line = |id: BundleId, already| Line { id: id.to_string(), file: name.clone(), already };
     match client.import(body, None, 0).await? {
         Imported::Taken { id } => Ok(line(id, false)),

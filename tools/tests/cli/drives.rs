@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use bundle_format::{BundleFlags, BundleId, CreationTimestamp, DtnTime, Eid, NewBundle, NodeKey, Profile};
+use bytes::Bytes;
+use drive_volume::{Access, Volume};
+
 use crate::args;
 use crate::support::{Node, names, noise};
 
@@ -188,4 +192,33 @@ fn an_interrupted_dock_is_continued_by_the_next() {
     let [docked] = a.json(args!["drive", "dock", &usb]).try_into().unwrap();
     assert_eq!(docked["put"], 4 - there);
     assert_eq!(c.json(args!["drive", "dock", &usb])[0]["taken"], 4);
+}
+
+#[test]
+fn a_forged_inventory_counts_for_nothing() {
+    let (a, c) = (Node::new("a"), Node::new("c"));
+    a.befriend(&c);
+    let usb = drive(&a);
+    let id = a.send("c", &a.file("x", "x"));
+    let forged = NewBundle {
+        destination: "dtn://packmule/~inventory".parse().unwrap(),
+        source: "dtn://c/".parse().unwrap(),
+        report_to: Eid::Null,
+        creation: CreationTimestamp { time: DtnTime(0), sequence: 1 },
+        lifetime_ms: 86_400_000,
+        flags: BundleFlags::MUST_NOT_FRAGMENT,
+        age_ms: Some(0),
+        hop_limit: None,
+        metadata: None,
+    };
+    let payload = Bytes::copy_from_slice(id.parse::<BundleId>().unwrap().as_bytes());
+    let signed = forged.sign(&Profile::default(), &NodeKey::from_seed([3; 32]), payload).unwrap();
+    let volume = Volume::open(&usb, Access::ReadWrite).unwrap();
+    volume.write_inventory(&[9; 16], None, &signed.encode().unwrap()).unwrap();
+    volume.write_inventory(&[8; 16], None, b"no bundle at all").unwrap();
+    drop(volume);
+    let [docked] = a.json(args!["drive", "dock", &usb]).try_into().unwrap();
+    assert_eq!(docked["put"], 1);
+    let shown = &a.json(["show", &id])[0];
+    assert!(!shown["held_by"].as_array().unwrap().contains(&"dtn://c/".into()), "{shown}");
 }

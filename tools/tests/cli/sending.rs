@@ -42,6 +42,19 @@ fn several_files_and_the_standard_input_are_sent() {
 }
 
 #[test]
+fn what_does_not_know_its_length_is_sent_whole() {
+    let node = Node::new("a");
+    let (empty, kernel) = (node.file("empty", ""), "/proc/cpuinfo");
+    let lines = node.json(args!["send", "a", &empty, kernel]);
+    assert_eq!(lines[0]["octets"], 0);
+    assert!(lines[1]["octets"].as_u64().unwrap() > 0);
+    let out = node.dir("out");
+    node.ok(args!["recv", "--out", &out]);
+    assert_eq!(std::fs::read(out.join("empty")).unwrap(), b"");
+    assert!(!std::fs::read(out.join("cpuinfo")).unwrap().is_empty());
+}
+
+#[test]
 fn what_was_asked_for_is_in_the_bundle() {
     let node = Node::new("a");
     let file = node.file("x", "x");

@@ -14,6 +14,7 @@ mod heads;
 mod inventories;
 mod putting;
 mod taking;
+mod unmounting;
 
 use std::path::Path;
 
@@ -25,7 +26,8 @@ use tokio::runtime::Handle;
 
 pub(crate) use self::heads::head;
 pub(crate) use self::putting::LeftOut;
-use crate::failure::{Failure, Kind};
+pub(crate) use self::unmounting::unmount;
+use crate::failure::Failure;
 use crate::failure_of_client::unexpected;
 use crate::stop::Stop;
 
@@ -160,55 +162,9 @@ fn volume_eid(id: [u8; 16]) -> Result<Eid, Failure> {
     Eid::dtn(&format!("drive-{}", volume_name(id)), "").map_err(|error| Failure::failed(error.to_string()))
 }
 
-/// Unmounts the drive that is mounted at `path`, after everything on it is synced.
-pub(crate) fn unmount(path: &Path) -> Result<(), Failure> {
-    let fault = |why: &str| {
-        Failure::new(Kind::Drive, format!("{} was not unmounted: {why}", path.display()))
-            .hint("everything is written and synced: unmount it as you usually do, then eject it")
-    };
-    let folder = path.canonicalize().map_err(|error| Failure::io("find", path, &error))?;
-    if !is_mount_point(&folder) {
-        return Err(fault("it is a folder, not where a drive is mounted"));
-    }
-    let synced = std::fs::File::open(&folder).and_then(|root| Ok(rustix::fs::syncfs(root)?));
-    synced.map_err(|error| fault(&crate::failure::plain(&error)))?;
-    match rustix::mount::unmount(&folder, rustix::mount::UnmountFlags::empty()) {
-        Ok(()) => Ok(()),
-        // Whoever mounted it without being root may unmount it through the system's own program.
-        Err(rustix::io::Errno::PERM) => {
-            let status =
-                std::process::Command::new("umount").arg(&folder).stdin(std::process::Stdio::null()).status();
-            match status {
-                Ok(status) if status.success() => Ok(()),
-                Ok(_) => Err(fault("the system does not allow it to this user")),
-                Err(error) => Err(fault(&crate::failure::plain(&error))),
-            }
-        }
-        Err(rustix::io::Errno::BUSY) => Err(fault("another program is using it")),
-        Err(error) => Err(fault(&crate::failure::plain(&error.into()))),
-    }
-}
-
-fn is_mount_point(folder: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let device = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.dev());
-    match (device(folder), folder.parent().map(device)) {
-        (Ok(own), Some(Ok(parent))) => own != parent,
-        // The root of everything is no drive.
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_folder_is_not_unmounted() {
-        let folder = tempfile::tempdir().unwrap();
-        let failure = unmount(folder.path()).unwrap_err();
-        assert_eq!(failure.kind, Kind::Drive);
-    }
 
     #[test]
     fn volumes_and_nodes_have_names_of_their_own() {

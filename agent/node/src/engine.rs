@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use agent_core::store::{Store, StoreError, StoreOptions};
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, ClockRecord};
 use crate::contacts::Contacts;
@@ -85,6 +86,7 @@ impl Engine {
             started: Instant::now(),
             listening: OnceLock::new(),
             contact_ids: AtomicU64::new(1),
+            cut_off: CancellationToken::new(),
         });
         let outlets = Outlets {
             inputs,

@@ -7,6 +7,7 @@ use std::time::Instant;
 use agent_core::config::Config;
 use agent_core::input::ContactId;
 use agent_core::store::{Store, StoreError, View};
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::contacts::Contacts;
@@ -41,6 +42,8 @@ pub(crate) struct Node {
     /// Where neighbors may connect; not set where no agent runs.
     pub(crate) listening: OnceLock<Vec<String>>,
     pub(crate) contact_ids: AtomicU64,
+    /// Contacts that have not ended in time when the node stops are dropped where they are.
+    pub(crate) cut_off: CancellationToken,
 }
 
 impl std::ops::Deref for Node {

@@ -15,7 +15,7 @@ use crate::links::{Links, ListenError, Listener};
 use crate::local_api;
 
 /// How long contacts may take to finish what is under way when the agent stops.
-const FAREWELL: Duration = Duration::from_secs(10);
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// How the agent is run, besides what its home says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +89,9 @@ pub async fn run(
     links.stop();
     node.contacts.close_all(CloseReason::Unknown, "the agent is stopping");
     if tokio::time::timeout(FAREWELL, links.ended()).await.is_err() {
-        tracing::warn!("some contacts took too long to end and were cut off");
+        tracing::warn!("some contacts took too long to end and are cut off");
+        node.cut_off.cancel();
+        links.ended().await;
     }
     api.abort();
     // Cancelled on purpose.

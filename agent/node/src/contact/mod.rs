@@ -13,6 +13,7 @@ use agent_core::input::Input;
 use bundle_format::Eid;
 use convergence_layer::{Event, Link};
 use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::contacts::{DUPLICATE, Entry, Opener};
 use crate::node::Node;
@@ -38,8 +39,17 @@ impl ContactEnd {
     }
 }
 
-/// Runs one contact from the link's first event to its last.
-pub(crate) async fn run(node: &Arc<Node>, mut link: Link, url: &str, opener: Opener) -> ContactEnd {
+/// Runs one contact from the link's first event to its last, or until the node cuts everything off.
+pub(crate) async fn run(node: &Arc<Node>, link: Link, url: &str, opener: Opener) -> ContactEnd {
+    tokio::select! {
+        end = run_to_end(node, link, url, opener) => end,
+        () = node.cut_off.cancelled() => {
+            ContactEnd { reason: "the agent stopped".to_owned(), declared: None, lasted: Duration::ZERO }
+        }
+    }
+}
+
+async fn run_to_end(node: &Arc<Node>, mut link: Link, url: &str, opener: Opener) -> ContactEnd {
     let (declared, transfer_mru) = match opened(&mut link).await {
         Ok(opened) => opened,
         Err(reason) => return ContactEnd { reason, declared: None, lasted: Duration::ZERO },
@@ -57,10 +67,10 @@ pub(crate) async fn run(node: &Arc<Node>, mut link: Link, url: &str, opener: Ope
         Input::ContactOpened { contact: id, link: url.to_owned(), declared: declared.clone(), transfer_mru };
     let reason = match node.inputs.post(input).await {
         Ok(()) => {
-            let sending =
-                tokio::spawn(sending::send_all(Arc::clone(node), id, to_send, link.outgoing.clone()));
+            let sending = sending::send_all(Arc::clone(node), id, to_send, link.outgoing.clone());
+            let sending = AbortOnDropHandle::new(tokio::spawn(sending));
             let reason = receiving::receive_all(node, id, &mut link, url).await;
-            sending.abort();
+            drop(sending);
             reason
         }
         Err(lost) => lost.to_string(),

@@ -62,12 +62,13 @@ impl<'s> WriteTxn<'s> {
             let body = self.settings.encode();
             self.put(Table::Settings, settings::KEY, &body)?;
         }
-        let (store, id) = (self.store, self.txn.id() as u64);
+        let store = self.store;
         self.txn.commit().map_err(|error| match StoreError::from(error) {
             StoreError::Io(_) if is_disk_full(&store.folder) => StoreError::Full { room: Room::Disk },
             other => other,
         })?;
-        store.committed(self.settings.epoch, id);
+        // LMDB writes nothing, and gives the number out again, for a transaction that changed nothing.
+        store.committed(self.settings.epoch, store.env.info().last_txn_id as u64);
         Ok(())
     }
 

@@ -208,6 +208,17 @@ fn a_store_that_went_back_in_time_is_noticed() {
 }
 
 #[test]
+fn transactions_that_change_nothing_are_no_progress_that_could_be_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), &SYNCED).unwrap();
+    for _ in 0..40 {
+        store.write().unwrap().commit().unwrap();
+    }
+    drop(store);
+    assert!(!Store::open(folder.path(), &SYNCED).unwrap().rolled_back());
+}
+
+#[test]
 fn a_witness_that_cannot_be_read_claims_nothing() {
     let folder = tempfile::tempdir().unwrap();
     drop(Store::open(folder.path(), &SYNCED).unwrap());

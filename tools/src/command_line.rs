@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
@@ -24,7 +25,9 @@ use crate::verbs::{
                         12 not trusted, 13 drive problem, 14 timed out, 130 interrupted.")]
 struct CommandLine {
     /// The node's folder [default: $XDG_DATA_HOME/packmule or ~/.local/share/packmule]
+    // An empty variable counts as none, so that paths are not clap's own, which must not be empty.
     #[arg(long, global = true, env = "PACKMULE_HOME", value_name = "DIR", hide_env_values = true)]
+    #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
     home: Option<PathBuf>,
     /// Say results as JSON lines on stdout, and errors as a JSON object on stderr
     #[arg(long, global = true)]

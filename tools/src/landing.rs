@@ -116,7 +116,10 @@ impl Drop for Landing {
 /// Makes sure that files can land in `folder`; makes it where nothing but it is missing.
 pub(crate) fn folder(folder: &Path) -> Result<(), Failure> {
     match std::fs::create_dir(folder) {
-        Ok(()) => Ok(()),
+        // A folder whose own name a power cut may take is no safe place for what is then taken off a queue.
+        Ok(()) => {
+            sync_folder(folder.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new(".")))
+        }
         Err(_) if folder.is_dir() => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             Err(Failure::usage(format!("{} is not a folder", folder.display())))

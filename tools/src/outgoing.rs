@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use agent_node::ClientError;
 use tokio::io::AsyncRead;
 
 use crate::failure::Failure;
@@ -27,6 +28,14 @@ pub(crate) async fn open(file: &Path) -> Result<Outgoing, Failure> {
     // Files of /proc say that they are empty and are not.
     let octets = (metadata.is_file() && metadata.len() > 0).then_some(metadata.len());
     Ok(Outgoing { body: Box::new(opened), name: file.file_name().and_then(file_name::sendable), octets })
+}
+
+/// What went wrong while a file's octets were handed to the node.
+pub(crate) fn failure(error: ClientError, file: &Path) -> Failure {
+    match error {
+        ClientError::Body(error) => Failure::io("read", file, &error),
+        other => other.into(),
+    }
 }
 
 /// A whole folder needs more than a bundle.

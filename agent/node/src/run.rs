@@ -6,14 +6,20 @@ use std::time::Duration;
 
 use convergence_layer::CloseReason;
 use thiserror::Error;
+use tokio::net::UnixStream;
+use tokio::time::Instant;
 
 use crate::address::Address;
 use crate::driver::DriverError;
 use crate::engine::{Engine, EngineError};
-use crate::home::{Home, HomeError, SocketPath};
+use crate::home::{Home, HomeError, HomeLock, SocketPath};
 use crate::links::{Links, ListenError, Listener};
 use crate::local_api;
 
+/// How long to wait for a home that a verb works on; it is done soon.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often to look meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long contacts may take to finish what is under way when the agent stops.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -66,7 +72,11 @@ pub async fn run(
     ready: impl FnOnce(&[String]),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
-    let lock = home.lock()?;
+    tokio::pin!(shutdown);
+    let lock = tokio::select! {
+        lock = take_lock(&home) => lock?,
+        () = &mut shutdown => return Ok(()),
+    };
     let mut listeners = Vec::new();
     for address in if options.listen.is_empty() { &home.config().listen } else { &options.listen } {
         listeners.push(Listener::bind(address, home.config()).await?);
@@ -82,7 +92,7 @@ pub async fn run(
     ready(&urls);
 
     let fault = tokio::select! {
-        () = shutdown => None,
+        () = &mut shutdown => None,
         outcome = engine.ended() => outcome.err(),
     };
     tracing::info!("the agent stops");
@@ -100,5 +110,21 @@ pub async fn run(
     match fault {
         Some(fault) => Err(fault.into()),
         None => Ok(engine.stop().await?),
+    }
+}
+
+/// Takes the home's lock. A verb that has it is waited for, another agent is not.
+async fn take_lock(home: &Home) -> Result<HomeLock, HomeError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let error = match home.lock() {
+            Err(error @ HomeError::Locked { .. }) => error,
+            taken => return taken,
+        };
+        let is_agent = UnixStream::connect(SocketPath::of(home)).await.is_ok();
+        if is_agent || Instant::now() >= deadline {
+            return Err(error);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }

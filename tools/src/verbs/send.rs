@@ -128,7 +128,7 @@ impl Send {
         };
         let mut progress = Progress::new(&shown_name(file), octets);
         let mut reach = |done| progress.reach(done);
-        Ok(client.send(&order, body, octets, &mut reach).await?)
+        client.send(&order, body, octets, &mut reach).await.map_err(|error| outgoing::failure(error, file))
     }
 
     async fn wait_for(

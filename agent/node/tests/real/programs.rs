@@ -72,11 +72,26 @@ async fn a_client_waits_for_a_verb_that_is_about_to_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_waits_for_a_verb_that_is_about_to_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = new_home(folder.path(), "a", "");
+    let verb = without_agent(&home).await;
+    let options =
+        agent_node::RunOptions { listen: vec![support::loopback()], discovery: agent_node::Discovery::Off };
+    let (ready, started) = tokio::sync::oneshot::channel();
+    let say = move |urls: &[String]| ready.send(urls.to_vec()).unwrap();
+    let stop = async { assert_eq!(started.await.unwrap().len(), 1) };
+    let agent = tokio::spawn(agent_node::run(home, options, say, stop));
+    verb.close().await.unwrap();
+    agent.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_agent_on_a_home_names_the_first() {
     let a = Node::start("a").await;
     let options =
         agent_node::RunOptions { listen: vec![support::loopback()], discovery: agent_node::Discovery::Off };
-    let error = agent_node::run(a.home.clone(), options, |_| {}, std::future::ready(())).await.unwrap_err();
+    let error = agent_node::run(a.home.clone(), options, |_| {}, std::future::pending()).await.unwrap_err();
     assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
     a.stop().await;
 }
@@ -88,7 +103,7 @@ async fn a_port_in_use_is_named() {
     let home = new_home(folder.path(), "b", "");
     let listen = vec![a.url().parse().unwrap()];
     let options = agent_node::RunOptions { listen, discovery: agent_node::Discovery::Off };
-    let error = agent_node::run(home.clone(), options, |_| {}, std::future::ready(())).await.unwrap_err();
+    let error = agent_node::run(home.clone(), options, |_| {}, std::future::pending()).await.unwrap_err();
     assert!(error.to_string().contains(&a.url()), "{error}");
     // Nothing of the failed start is in the way.
     without_agent(&home).await.close().await.unwrap();

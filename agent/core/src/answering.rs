@@ -6,7 +6,7 @@ use crate::agent::Agent;
 use crate::output::Notice;
 use crate::receiving::Arrival;
 use crate::request::{Answer, Conflict, Repair, Request};
-use crate::store::{Number, PayloadPlace, Presence, Repaired, StoreError, Tombstone, WriteTxn};
+use crate::store::{Number, PayloadPlace, Presence, Repaired, StoreError, WriteTxn};
 use crate::time::Now;
 
 /// Bundles looked up at a time.
@@ -73,14 +73,14 @@ impl Agent {
     ) -> Result<Answer, StoreError> {
         let changed = store.dequeue(endpoint, number)?;
         if changed && endpoint.is_singleton() {
-            self.discard(number, Tombstone::Until(store.view().deadline_of(number)?), store)?;
+            self.discard(number, store)?;
         }
         Ok(if changed { Answer::Done { changed } } else { Answer::NotFound })
     }
 
     fn remove(&mut self, id: &BundleId, store: &mut WriteTxn<'_>) -> Result<Answer, StoreError> {
         let Some(Presence::Held(number)) = store.view().find(id)? else { return Ok(Answer::NotFound) };
-        self.discard(number, Tombstone::Until(store.view().deadline_of(number)?), store)?;
+        self.discard(number, store)?;
         self.tell(Notice::Deleted { bundles: 1 });
         Ok(Answer::Done { changed: true })
     }

@@ -4,6 +4,7 @@ use bundle_format::{AdministrativeRecord, CheckedBundle, Eid, Head};
 
 use crate::admission;
 use crate::agent::Agent;
+use crate::expiring::REMEMBERED_MS;
 use crate::input::ContactId;
 use crate::output::Notice;
 use crate::reporting::Assertion;
@@ -30,7 +31,7 @@ impl Agent {
         }
         if bundle.head().is_administrative_record() && destination.is_singleton() {
             self.administrative_record_received(bundle, store)?;
-            return self.discard(number, Tombstone::Until(store.view().deadline_of(number)?), store);
+            return self.discard(number, store);
         }
         self.queue(&destination, number, store)?;
         self.report(now, bundle.head(), Assertion::Delivered, store)
@@ -105,14 +106,11 @@ impl Agent {
         Ok(())
     }
 
-    /// Takes a bundle out of the store and out of every contact's plans (§5.10, §5.11).
-    pub(crate) fn discard(
-        &mut self,
-        number: Number,
-        tombstone: Tombstone,
-        store: &mut WriteTxn<'_>,
-    ) -> Result<(), StoreError> {
-        store.remove(number, tombstone)?;
+    /// Takes a bundle out of the store and out of every contact's plans (§5.10, §5.11). Its id stays, so that it does not
+    /// come back.
+    pub(crate) fn discard(&mut self, number: Number, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
+        let deadline = store.view().deadline_of(number)?;
+        store.remove(number, Tombstone::Until(deadline.after_ms(REMEMBERED_MS)))?;
         for contact in self.contacts.values_mut() {
             contact.forget(number);
         }

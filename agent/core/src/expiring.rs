@@ -5,7 +5,7 @@ use bundle_format::{Head, ReasonCode};
 use crate::agent::Agent;
 use crate::output::Notice;
 use crate::reporting::Assertion;
-use crate::store::{StoreError, Tombstone, WriteTxn};
+use crate::store::{StoreError, WriteTxn};
 use crate::time::Now;
 
 /// Bundles that expire in one step; deleting is cheap, but a transaction is not to grow without bound.
@@ -13,8 +13,9 @@ const EXPIRED_PER_STEP: usize = 256;
 /// Ids forgotten at a time, and how often: together many more than a node can delete.
 const PURGED_PER_STEP: usize = 4096;
 const PURGE_INTERVAL_MS: u64 = 600_000;
-/// How long the id of an expired bundle is remembered: a neighbor without a clock may still think that it lives.
-const REMEMBERED_MS: u64 = 24 * 3_600_000;
+/// How long the id of a deleted bundle is remembered beyond its lifetime, however it was deleted: neighbors without
+/// clocks do not know of the time that it spent between nodes or without power, and may still think that it lives.
+pub(crate) const REMEMBERED_MS: u64 = 24 * 3_600_000;
 
 impl Agent {
     /// Deletes what is over, and now and then forgets the ids of what has long been.
@@ -40,7 +41,7 @@ impl Agent {
             {
                 self.report(now, &head, Assertion::Deleted(ReasonCode::LifetimeExpired), store)?;
             }
-            self.discard(*number, Tombstone::Until(now.node.after_ms(REMEMBERED_MS)), store)?;
+            self.discard(*number, store)?;
         }
         if !over.is_empty() {
             self.tell(Notice::Deleted { bundles: over.len() as u64 });

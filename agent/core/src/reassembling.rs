@@ -4,7 +4,7 @@ use bundle_format::{CheckedBundle, Head, Reassembly};
 use bytes::{Bytes, BytesMut};
 
 use crate::agent::Agent;
-use crate::store::{CHUNK_OCTETS, Number, PayloadPlace, StoreError, StoredBundle, Tombstone, WriteTxn};
+use crate::store::{CHUNK_OCTETS, Number, PayloadPlace, StoreError, StoredBundle, WriteTxn};
 use crate::time::Now;
 
 /// Fragments looked at for one application data unit; a sender that cuts finer is not one that we can serve.
@@ -39,7 +39,7 @@ impl Agent {
         let newest_is_present = fragments.iter().any(|stored| stored.number == newest);
         assert!(newest_is_present, "the fragment that completed the set is in the set");
         for stored in &fragments {
-            self.discard(stored.number, Tombstone::Until(stored.deadline), store)?;
+            self.discard(stored.number, store)?;
         }
         // The whole is as little vouched for as its parts; if policy has changed meanwhile it is refused like any other.
         let _refused = self.originate(now, &whole, PayloadPlace::Inline, store)?;

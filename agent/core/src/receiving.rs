@@ -10,9 +10,7 @@ use crate::message::ContactMessage;
 use crate::output::{Notice, Output};
 use crate::refusal::Refusal;
 use crate::reporting::Assertion;
-use crate::store::{
-    NewRecord, Number, PayloadPlace, Standing as SourceStanding, StoreError, Tombstone, WriteTxn,
-};
+use crate::store::{NewRecord, Number, PayloadPlace, Standing as SourceStanding, StoreError, WriteTxn};
 use crate::time::Now;
 
 /// Extension blocks that this node processes (RFC 9171 §4.4); security blocks are kept for whoever understands them.
@@ -135,7 +133,7 @@ impl Agent {
         vouched: Vouched,
         store: &mut WriteTxn<'_>,
     ) -> Result<Number, StoreError> {
-        self.resolve_identity(now, arrival, store)?;
+        self.resolve_identity(arrival, store)?;
         let bundle = arrival.bundle;
         // §5.6 step 4: blocks that we cannot process and that ask for it are left behind.
         let reception = bundle.head().reception(&PROCESSED_BLOCKS);
@@ -174,7 +172,6 @@ impl Agent {
     /// key is in use twice, which its owner must hear of.
     fn resolve_identity(
         &mut self,
-        now: Now,
         arrival: &Arrival<'_>,
         store: &mut WriteTxn<'_>,
     ) -> Result<(), StoreError> {
@@ -182,7 +179,7 @@ impl Agent {
         for (number, _) in store.view().find_identity(&head.identity())? {
             let Some(stored) = store.view().facts(number)? else { continue };
             if stored.signer.is_none() && arrival.bundle.signer().is_some() {
-                self.discard(number, Tombstone::Until(stored.deadline.max(now.node)), store)?;
+                self.discard(number, store)?;
             } else if stored.signer.is_some() && arrival.bundle.signer().is_some() {
                 self.tell(Notice::Equivocation { source: head.primary().source.clone() });
             }

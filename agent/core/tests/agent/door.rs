@@ -228,3 +228,30 @@ fn who_subscribes_gets_what_is_here_already() {
     );
     assert_eq!(node.queued("dtn://all/~news"), None);
 }
+
+#[test]
+fn a_consumed_bundle_stays_away_even_if_a_neighbor_without_a_clock_thinks_that_it_still_lives() {
+    const HOUR_MS: u64 = 3_600_000;
+    let timeless = CreationTimestamp { time: DtnTime(0), sequence: 1 };
+    let bundle = || signed(NewBundle { creation: timeless, ..draft("dtn://a/x", "dtn://n/inbox") }, "a");
+    let mut node = Node::trusting("n", &["a"]);
+    node.import(bundle()).unwrap();
+    let number = node.queued("dtn://n/inbox").unwrap();
+    node.ask(Request::Consume { endpoint: eid("dtn://n/inbox"), number });
+    node.wait_ms(4 * HOUR_MS);
+    assert_eq!(node.import(bundle()), Err(Refusal::Gone));
+}
+
+#[test]
+fn a_late_subscriber_gets_what_is_here_except_from_strangers_who_are_only_carried() {
+    let mut settings = config("n");
+    settings.strangers = Stance::Carry;
+    let mut node = Node::with(settings);
+    node.import(signed(draft("dtn://s/x", "dtn://all/~news"), "s")).unwrap();
+    node.ask(Request::Subscribe { group: eid("dtn://all/~news") });
+    assert_eq!(node.queued("dtn://all/~news"), None);
+    node.ask(Request::Unsubscribe { group: eid("dtn://all/~news") });
+    node.trust("s");
+    node.ask(Request::Subscribe { group: eid("dtn://all/~news") });
+    assert!(node.queued("dtn://all/~news").is_some());
+}

@@ -13,12 +13,15 @@ const EXPIRED_PER_STEP: usize = 256;
 /// Ids forgotten at a time, and how often: together many more than a node can delete.
 const PURGED_PER_STEP: usize = 4096;
 const PURGE_INTERVAL_MS: u64 = 600_000;
+/// Pieces of large payloads that nobody needs any more and that are deleted in one step: LMDB reads a page of each,
+/// which takes a slow card some tenths of a second.
+const DISCARDED_PER_STEP: u32 = 256;
 /// How long the id of a deleted bundle is remembered beyond its lifetime, however it was deleted: neighbors without
 /// clocks do not know of the time that it spent between nodes or without power, and may still think that it lives.
 pub(crate) const REMEMBERED_MS: u64 = 24 * 3_600_000;
 
 impl Agent {
-    /// Deletes what is over, and now and then forgets the ids of what has long been.
+    /// Deletes what is over, with what is left of large payloads, and now and then forgets the ids of what has long been.
     pub(crate) fn expire(&mut self, now: Now, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
         self.next_expiry = store.view().next_expiry()?;
         if self.next_expiry.is_some_and(|due| due <= now.node) {
@@ -30,6 +33,7 @@ impl Agent {
             store.purge_tombstones(now.node, PURGED_PER_STEP)?;
             self.next_purge = now.node.after_ms(PURGE_INTERVAL_MS);
         }
+        self.unfinished |= store.discard_abandoned(DISCARDED_PER_STEP)?;
         Ok(())
     }
 

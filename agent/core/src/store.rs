@@ -7,6 +7,7 @@
 //! about bundles (`check` proves it, `repair` rebuilds); a [`Number`] is never given out twice; what a committed
 //! transaction wrote is durable.
 
+mod ballast;
 mod bundles;
 mod check;
 mod dump;

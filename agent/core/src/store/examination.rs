@@ -143,7 +143,11 @@ impl View<'_> {
                 let listed = sound(self.endpoint(&record.node))?.flatten();
                 return Ok((listed != Some(record.number)).then_some(Fault::Wrong));
             }
-            Table::Stagings => return Ok(misshapen_if(Staging::decode(body).is_none())),
+            Table::Stagings => {
+                let Some(staging) = Staging::decode(body) else { return Ok(Some(Fault::Damaged)) };
+                let is_whole = self.is_staged_whole(number_at(table, key)?, staging.chunks)?;
+                return Ok((!is_whole).then_some(Fault::Wrong));
+            }
         };
         Ok((!accounted).then_some(Fault::Orphan))
     }
@@ -175,6 +179,15 @@ impl View<'_> {
         let Some(owner) = sound(self.get(Table::Payloads, payload))?.flatten() else { return Ok(false) };
         let facts = self.sound_facts(number_at(Table::Payloads, owner)?)?;
         Ok(facts.is_some_and(|facts| index < chunk_count(facts.payload_octets)))
+    }
+
+    fn is_staged_whole(&self, staging: Number, chunks: u32) -> Result<bool, StoreError> {
+        for index in 0..chunks {
+            if sound(self.get(Table::Chunks, &chunk_key(staging, index)))?.flatten().is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn is_block_true(&self, key: &[u8], body: &[u8]) -> Result<bool, StoreError> {

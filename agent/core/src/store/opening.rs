@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use heed::{Env, EnvFlags, EnvOpenOptions, WithoutTls};
 
+use crate::store::ballast::Ballast;
 use crate::store::examination::sound;
 use crate::store::meta_pages::{self, FileState};
 use crate::store::settings::{self, FORMAT_VERSION, Settings};
@@ -33,7 +34,8 @@ pub enum Durability {
     /// What was committed survives a power cut.
     #[default]
     Synced,
-    /// For simulations only: a power cut loses the whole store. Nothing is flushed, and no witness is kept.
+    /// For simulations only: a power cut loses the whole store. Nothing is flushed, and neither witness nor
+    /// ballast is kept.
     Unsynced,
 }
 
@@ -54,6 +56,7 @@ pub struct Store {
     pub(crate) tables: Tables,
     pub(crate) folder: PathBuf,
     witness: Option<Witness>,
+    ballast: Option<Ballast>,
     rolled_back: bool,
 }
 
@@ -81,11 +84,11 @@ impl Store {
         let env = open_env(folder, options)?;
         env.clear_stale_readers()?;
         let tables = Tables::open(&env)?;
-        let witness = match options.durability {
-            Durability::Synced => Some(Witness::open(folder)?),
-            Durability::Unsynced => None,
+        let (witness, ballast) = match options.durability {
+            Durability::Synced => (Some(Witness::open(folder)?), Some(Ballast::new(folder))),
+            Durability::Unsynced => (None, None),
         };
-        Ok(Self { env, tables, folder: folder.to_owned(), witness, rolled_back: false })
+        Ok(Self { env, tables, folder: folder.to_owned(), witness, ballast, rolled_back: false })
     }
 
     /// Writes the settings of a new store, or checks the format of one that is there and whether it went back. Where the
@@ -161,6 +164,12 @@ impl Store {
     pub(crate) fn committed(&self, epoch: u64, transaction: u64) {
         if let Some(witness) = &self.witness {
             witness.committed(Progress { epoch, transaction });
+        }
+    }
+
+    pub(crate) fn trim_ballast(&self, free_on_disk: u64) {
+        if let Some(ballast) = &self.ballast {
+            ballast.trim(free_on_disk);
         }
     }
 

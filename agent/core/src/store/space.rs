@@ -32,14 +32,14 @@ pub(crate) struct FileUse {
 }
 
 impl Allowance {
-    pub(crate) fn new(file: FileUse, folder: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn new(file: FileUse, free_on_disk: u64) -> Self {
         let reserve = MAP_RESERVE_OCTETS.min(file.map / MAP_RESERVE_PART);
         let free_within = file.high_water.saturating_sub(file.used);
         let in_map = file.map.saturating_sub(file.high_water);
-        let on_disk = free_on_disk(folder)?.saturating_sub(DISK_RESERVE_OCTETS);
+        let on_disk = free_on_disk.saturating_sub(DISK_RESERVE_OCTETS);
         let limit = if on_disk < in_map { Room::Disk } else { Room::Map };
         let octets = free_within.saturating_add(in_map.min(on_disk)).saturating_sub(reserve);
-        Ok(Self { octets, limit })
+        Self { octets, limit }
     }
 
     /// Whether there is room for a record with this many octets.

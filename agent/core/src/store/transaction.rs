@@ -5,7 +5,7 @@ use std::ops::Bound;
 use heed::{RoTxn, RwTxn, WithoutTls};
 
 use crate::store::settings::{self, Settings};
-use crate::store::space::{Allowance, FileUse, is_disk_full};
+use crate::store::space::{Allowance, FileUse, free_on_disk, is_disk_full};
 use crate::store::tables::{Rows, Tables, misshapen};
 use crate::store::{Room, Store, StoreError, Table};
 
@@ -47,7 +47,9 @@ impl<'s> WriteTxn<'s> {
         let body = store.tables.get(&txn, Table::Settings, settings::KEY)?;
         let settings =
             body.and_then(Settings::decode).ok_or_else(|| misshapen(Table::Settings, settings::KEY))?;
-        let allowance = Allowance::new(file_use(store, &txn)?, &store.folder)?;
+        let free = free_on_disk(&store.folder)?;
+        store.trim_ballast(free);
+        let allowance = Allowance::new(file_use(store, &txn)?, free);
         Ok(Self { txn, store, settings, settings_changed: false, allowance })
     }
 

@@ -6,6 +6,7 @@ use agent_core::input::Input;
 use agent_core::output::{Notice, Output};
 use agent_core::refusal::Refusal;
 use agent_core::request::{Answer, Conflict, Request};
+use agent_core::store::Presence;
 use bundle_format::{BundleFlags, CheckedBundle, CreationTimestamp, DtnTime, Eid, NewBundle, Profile};
 use bytes::Bytes;
 
@@ -127,6 +128,20 @@ fn what_was_removed_does_not_come_back() {
     assert_eq!(node.ask(Request::Remove { id }), Answer::NotFound);
     assert_eq!(node.import(bundle), Err(Refusal::Gone));
     assert_eq!(node.queued("dtn://n/inbox"), None);
+}
+
+#[test]
+fn a_large_bundle_that_was_removed_gives_its_room_back_step_by_step() {
+    let mut node = Node::new("n");
+    let id = node.transmit(order("dtn://a/x"), &vec![7; 20 << 20]);
+    let Some(Presence::Held(number)) = node.store.read().unwrap().view().find(&id).unwrap() else { panic!() };
+    assert!(node.store.read().unwrap().view().payload_chunk(number, 0).unwrap().is_some());
+    assert_eq!(node.ask(Request::Remove { id }), Answer::Done { changed: true });
+    for _ in 0..3 {
+        node.wait_ms(0);
+    }
+    assert_eq!(node.store.read().unwrap().view().staged_chunk(number, 0).unwrap(), None);
+    assert!(node.agent.poll_timeout().is_none_or(|at| at > node.now.node), "nothing is left to do");
 }
 
 #[test]

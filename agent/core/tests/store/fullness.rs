@@ -112,3 +112,18 @@ fn pieces_of_payloads_are_refused_too() {
     let refused = (0..100).find_map(|index| txn.put_chunk(staging, index, &vec![0; CHUNK_OCTETS]).err());
     assert!(refused.is_some_and(|error| error.is_full()));
 }
+
+#[test]
+fn a_durable_store_keeps_room_for_deletions_in_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = StoreOptions { map_octets: Some(16 << 20), durability: Durability::Synced };
+    let store = Store::open(folder.path(), &options).unwrap();
+    let mut txn = store.write().unwrap();
+    Recipe::new(1).insert(&mut txn);
+    txn.commit().unwrap();
+    let ballast = std::fs::metadata(folder.path().join("ballast"));
+    // There is none on a file system that has no room to spare.
+    assert!(
+        ballast.is_ok_and(|file| file.len() == 16 << 20) || !store.write().unwrap().has_room_for(64 << 20)
+    );
+}

@@ -120,7 +120,7 @@ fn receive(receiver: &Node, out: &Path, mut awaited: BTreeSet<String>) -> BTreeM
     let receiving = Speaker::start(&mut receiver.command(&words));
     let mut names = BTreeMap::new();
     while !awaited.is_empty() {
-        let line = receiving.line().expect("recv --follow goes on");
+        let line = receiving.line(&awaited).expect("recv --follow goes on");
         let line: Value = serde_json::from_str(&line).unwrap();
         let (id, name) = (text(&line, "id"), text(&line, "file_name"));
         awaited.remove(&id);

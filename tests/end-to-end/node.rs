@@ -71,7 +71,7 @@ impl Node {
     pub(crate) fn try_agent(&self, listen: &str) -> Result<Agent, Outcome> {
         let words = ["run", "--no-discovery", "--listen", listen, "--json"];
         let speaker = Speaker::start(&mut self.command(&words));
-        let Some(line) = speaker.line() else { return Err(speaker.end()) };
+        let Some(line) = speaker.line(&"where it listens") else { return Err(speaker.end()) };
         let started: Value = serde_json::from_str(&line).expect("a JSON object");
         let url = started["listening"][0].as_str().expect("an address").to_owned();
         Ok(Agent { speaker, url })

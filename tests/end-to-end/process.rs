@@ -1,5 +1,6 @@
 //! Processes that do not outlive their tests, and what they say.
 
+use std::fmt::Debug;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -112,12 +113,12 @@ impl Speaker {
         Self { process, lines, err, command: format!("{command:?}") }
     }
 
-    /// The next line; `None` where it ended instead.
-    pub(crate) fn line(&self) -> Option<String> {
+    /// The next line; `None` where it ended instead. `awaited` says what is missing where nothing comes.
+    pub(crate) fn line(&self, awaited: &impl Debug) -> Option<String> {
         match self.lines.recv_timeout(PATIENCE) {
             Ok(line) => Some(line),
             Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => panic!("{} says nothing", self.command),
+            Err(RecvTimeoutError::Timeout) => panic!("{} says nothing; awaited: {awaited:?}", self.command),
         }
     }
 
@@ -138,7 +139,7 @@ impl Speaker {
     /// Waits for its end and what it said last.
     pub(crate) fn end(mut self) -> Outcome {
         let mut out = String::new();
-        while let Some(line) = self.line() {
+        while let Some(line) = self.line(&"its end") {
             out += &line;
             out.push('\n');
         }

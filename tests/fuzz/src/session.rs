@@ -203,6 +203,11 @@ impl Run {
     fn end(mut self) {
         let mut timeouts = 0;
         while !self.session.is_over() {
+            // The agent keeps its side: it decides, and takes what has waited for its decisions.
+            while self.holds_link && !self.undecided.is_empty() {
+                self.decide();
+            }
+            self.hear(&[]);
             self.write(usize::MAX);
             let Some(due) = self.session.poll_timeout() else { break };
             self.pass_time(due.saturating_duration_since(self.now));

@@ -4,7 +4,7 @@
 use bundle_format::{CheckedBundle, Eid, Head, PublicKey, SignatureVerdict};
 
 use crate::config::{Carry, Config, Stance};
-use crate::message::contact_endpoint;
+use crate::message::{MESSAGE_OCTETS_MAX, contact_endpoint};
 use crate::refusal::Refusal;
 use crate::store::{BundleFacts, Standing, StoreError, View};
 use crate::time::{NodeTime, Now};
@@ -52,13 +52,14 @@ pub fn consider(
     head: &Head,
 ) -> Result<Option<Refusal>, StoreError> {
     let primary = head.primary();
+    let octets = head.bytes().len() as u64 + head.payload_octets();
     if primary.destination == contact_endpoint() {
-        return Ok(None);
+        let most = MESSAGE_OCTETS_MAX;
+        return Ok((octets > most).then_some(Refusal::TooLarge { octets, most }));
     }
     if primary.destination.is_null() {
         return Ok(Some(Refusal::ToNowhere));
     }
-    let octets = head.bytes().len() as u64 + head.payload_octets();
     if octets > config.limits.bundle_octets_max {
         return Ok(Some(Refusal::TooLarge { octets, most: config.limits.bundle_octets_max }));
     }
@@ -99,12 +100,12 @@ fn doubtful_source(config: &Config, view: View<'_>, head: &Head) -> Result<Optio
     Ok(unknown.then_some(Refusal::Stranger { source_node: node }))
 }
 
-/// A bundle of this identity that somebody signed is here already. Others of the same identity may still come: a
-/// verified one replaces an unverified one.
+/// A bundle of this identity is here that the key of its source signed, or that an unsigned one cannot outdo. Others may
+/// still come: one that is vouched for replaces one that is not, or anybody could keep it away by being here first.
 fn is_known(view: View<'_>, head: &Head) -> Result<bool, StoreError> {
     for (number, _) in view.find_identity(&head.identity())? {
         if let Some(facts) = view.facts(number)?
-            && (facts.signer.is_some() || !head.is_signed())
+            && (facts.standing == Standing::Trusted || !head.is_signed())
         {
             return Ok(true);
         }

@@ -16,7 +16,7 @@ use crate::input::{ContactId, Input};
 use crate::message::contact_endpoint;
 use crate::output::{Notice, Output};
 use crate::reporting::ReportBudget;
-use crate::store::{Number, StoreError, View, WriteTxn};
+use crate::store::{Number, PayloadPlace, StoreError, View, WriteTxn};
 use crate::time::{NodeTime, Now};
 
 /// The bundle protocol agent of one node (RFC 9171 §3.1). Reads no clock, opens no socket, spawns nothing.
@@ -39,6 +39,8 @@ pub struct Agent {
     pub(crate) next_expiry: Option<NodeTime>,
     /// When ids of what is long gone are forgotten next.
     pub(crate) next_purge: NodeTime,
+    /// When more pieces of payloads that nobody needs are deleted; `None` while there are none.
+    pub(crate) next_discard: Option<NodeTime>,
     /// Work that was cut into steps waits to go on.
     pub(crate) unfinished: bool,
     now: NodeTime,
@@ -59,6 +61,7 @@ impl Agent {
             outputs: VecDeque::new(),
             next_expiry: store.next_expiry()?,
             next_purge: now.node,
+            next_discard: Some(now.node),
             unfinished: false,
             now: now.node,
         })
@@ -84,7 +87,7 @@ impl Agent {
             Input::ChunkArrived { number, index, octets } => store.put_chunk(number, index, &octets)?,
             Input::StagingAbandoned { number } => {
                 self.orders.remove(&number);
-                store.abandon_staging(number)?;
+                self.abandon(PayloadPlace::Staged(number), store)?;
             }
             Input::SendSettled { contact, transfer, outcome } => {
                 self.send_settled(now, (contact, transfer), outcome, store)?;
@@ -112,7 +115,7 @@ impl Agent {
             return Some(self.now);
         }
         let contacts = self.contacts.values().filter_map(Contact::deadline);
-        contacts.chain(self.next_expiry).chain([self.next_purge]).min()
+        contacts.chain(self.next_expiry).chain(self.next_discard).chain([self.next_purge]).min()
     }
 
     /// What the node is configured to do.
@@ -122,6 +125,11 @@ impl Agent {
 
     pub(crate) fn emit(&mut self, output: Output) {
         self.outputs.push_back(output);
+    }
+
+    /// Pieces of a payload may be left that nobody needs.
+    pub(crate) fn discard_soon(&mut self) {
+        self.next_discard.get_or_insert(self.now);
     }
 
     pub(crate) fn tell(&mut self, notice: Notice) {
@@ -154,6 +162,9 @@ impl Agent {
 
     fn quarantine(&mut self, number: Number, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
         store.quarantine(number)?;
+        // Neighbors that know that the bundle was here are to offer it again.
+        self.epoch = store.raise_epoch();
+        self.discard_soon();
         for contact in self.contacts.values_mut() {
             contact.forget(number);
         }

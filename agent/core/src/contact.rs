@@ -141,9 +141,8 @@ impl Contact {
         }
     }
 
-    /// A bundle is gone from the store.
+    /// A bundle is gone from the store. Where it still waits here, that is noticed when its turn comes.
     pub(crate) fn forget(&mut self, number: Number) {
-        self.pending.retain(|rank| rank.1 != number);
         self.settled.remove(&number);
     }
 

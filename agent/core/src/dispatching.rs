@@ -27,7 +27,7 @@ impl Agent {
             return Ok(());
         }
         if primary.fragment.is_some() {
-            return self.reassemble(now, number, bundle.head(), store);
+            return self.reassemble(now, bundle.head(), store);
         }
         if bundle.head().is_administrative_record() && destination.is_singleton() {
             self.administrative_record_received(bundle, store)?;
@@ -50,7 +50,7 @@ impl Agent {
             return Ok(());
         }
         if stored.fragment.is_some() {
-            return self.reassemble(now, number, &head, store);
+            return self.reassemble(now, &head, store);
         }
         self.queue(&stored.destination, number, store)?;
         self.report(now, &head, Assertion::Delivered, store)
@@ -111,6 +111,7 @@ impl Agent {
     pub(crate) fn discard(&mut self, number: Number, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
         let deadline = store.view().deadline_of(number)?;
         store.remove(number, Tombstone::Until(deadline.after_ms(REMEMBERED_MS)))?;
+        self.discard_soon();
         for contact in self.contacts.values_mut() {
             contact.forget(number);
         }

@@ -10,12 +10,15 @@ use crate::time::Now;
 
 /// Bundles that expire in one step; deleting is cheap, but a transaction is not to grow without bound.
 const EXPIRED_PER_STEP: usize = 256;
-/// Ids forgotten at a time, and how often: together many more than a node can delete.
+/// Ids forgotten at a time, how often to look for some, and how soon to go on where there are more: together more than a
+/// node can delete.
 const PURGED_PER_STEP: usize = 4096;
 const PURGE_INTERVAL_MS: u64 = 600_000;
-/// Pieces of large payloads that nobody needs any more and that are deleted in one step: LMDB reads a page of each,
-/// which takes a slow card some tenths of a second.
-const DISCARDED_PER_STEP: u32 = 256;
+const PURGE_PAUSE_MS: u64 = 100;
+/// Pieces of large payloads that nobody needs any more and that are deleted in one step, and how soon to go on: LMDB
+/// reads a page of each, which takes a slow card a tenth of a second, and others wait meanwhile.
+const DISCARDED_PER_STEP: u32 = 64;
+const DISCARD_PAUSE_MS: u64 = 1;
 /// How long the id of a deleted bundle is remembered beyond its lifetime, however it was deleted: neighbors without
 /// clocks do not know of the time that it spent between nodes or without power, and may still think that it lives.
 pub(crate) const REMEMBERED_MS: u64 = 24 * 3_600_000;
@@ -30,10 +33,13 @@ impl Agent {
             self.unfinished |= self.next_expiry.is_some_and(|due| due <= now.node);
         }
         if self.next_purge <= now.node {
-            store.purge_tombstones(now.node, PURGED_PER_STEP)?;
-            self.next_purge = now.node.after_ms(PURGE_INTERVAL_MS);
+            let more = store.purge_tombstones(now.node, PURGED_PER_STEP)?;
+            self.next_purge = now.node.after_ms(if more { PURGE_PAUSE_MS } else { PURGE_INTERVAL_MS });
         }
-        self.unfinished |= store.discard_abandoned(DISCARDED_PER_STEP)?;
+        if self.next_discard.is_some_and(|due| due <= now.node) {
+            let more = store.discard_abandoned(DISCARDED_PER_STEP)?;
+            self.next_discard = more.then(|| now.node.after_ms(DISCARD_PAUSE_MS));
+        }
         Ok(())
     }
 

@@ -75,6 +75,12 @@ impl Agent {
             return Ok(());
         }
         let Some(contact) = self.contacts.get_mut(&id) else { return Ok(()) };
+        // Who proved who it is stays that: somebody else's Hello on this contact is a recording.
+        if contact.authenticated().is_some()
+            && contact.claim.as_ref().is_some_and(|claim| claim.node != node || claim.key != key)
+        {
+            return Ok(());
+        }
         let fresh = hello.answer == Some(contact.nonce);
         let already_fresh =
             contact.claim.as_ref().is_some_and(|claim| claim.fresh && claim.key == key && claim.node == node);

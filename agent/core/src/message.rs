@@ -14,6 +14,8 @@ const VERSION: u64 = 1;
 pub(crate) const GROUPS_MAX: u64 = 1024;
 /// A Hello names at most this many further node IDs.
 const ALSO_MAX: u64 = 8;
+/// The largest contact message, as a bundle: a Hello with many groups, and room to spare.
+pub(crate) const MESSAGE_OCTETS_MAX: u64 = 1 << 20;
 /// Most ids in one list: 64 KiB of them.
 pub(crate) const LISTED_MAX: usize = 4096;
 

@@ -4,7 +4,9 @@ use bundle_format::{CheckedBundle, Head, Reassembly};
 use bytes::{Bytes, BytesMut};
 
 use crate::agent::Agent;
-use crate::store::{CHUNK_OCTETS, Number, PayloadPlace, StoreError, StoredBundle, WriteTxn};
+use crate::receiving::Arrival;
+use crate::refusal::Refusal;
+use crate::store::{CHUNK_OCTETS, PayloadPlace, StoreError, StoredBundle, WriteTxn};
 use crate::time::Now;
 
 /// Fragments looked at for one application data unit; a sender that cuts finer is not one that we can serve.
@@ -18,7 +20,6 @@ impl Agent {
     pub(crate) fn reassemble(
         &mut self,
         now: Now,
-        newest: Number,
         head: &Head,
         store: &mut WriteTxn<'_>,
     ) -> Result<(), StoreError> {
@@ -36,13 +37,22 @@ impl Agent {
             payload.extend_from_slice(&octets_of(stored, piece.octets.clone(), store)?);
         }
         let whole: CheckedBundle = plan.whole(&self.config.profile, payload.freeze());
-        let newest_is_present = fragments.iter().any(|stored| stored.number == newest);
-        assert!(newest_is_present, "the fragment that completed the set is in the set");
+        // Where the whole cannot be kept its fragments stay. A quota is no hindrance: they give back what it takes.
+        let arrival = Arrival {
+            bundle: &whole,
+            payload: PayloadPlace::Inline,
+            contact: None,
+            holder: None,
+            dormant_ms: 0,
+        };
+        match self.question(now, &arrival, store)? {
+            Ok(_) | Err(Refusal::Quota { .. } | Refusal::Duplicate | Refusal::Gone) => {}
+            Err(_) => return Ok(()),
+        }
         for stored in &fragments {
             self.discard(stored.number, store)?;
         }
-        // The whole is as little vouched for as its parts; if policy has changed meanwhile it is refused like any other.
-        let _refused = self.originate(now, &whole, PayloadPlace::Inline, store)?;
+        let _refused = self.receive(now, &arrival, store)?;
         Ok(())
     }
 }

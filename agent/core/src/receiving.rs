@@ -38,7 +38,7 @@ impl Agent {
         store: &mut WriteTxn<'_>,
     ) -> Result<(), StoreError> {
         if bundle.head().primary().destination == self.contact_endpoint {
-            Self::abandon(payload, store)?;
+            self.abandon(payload, store)?;
             self.message_received(now, contact, bundle, store)?;
             self.emit(Output::Accept { contact, transfer });
             return Ok(());
@@ -89,7 +89,7 @@ impl Agent {
                 Ok(Ok((arrival.bundle.id(), number)))
             }
             Err(refusal) => {
-                Self::abandon(arrival.payload, store)?;
+                self.abandon(arrival.payload, store)?;
                 self.turn_away(arrival, &refusal, store)?;
                 Ok(Err(refusal))
             }
@@ -97,7 +97,7 @@ impl Agent {
     }
 
     /// Every question that a bundle must answer; the state may have changed since they were asked of its head.
-    fn question(
+    pub(crate) fn question(
         &self,
         now: Now,
         arrival: &Arrival<'_>,
@@ -110,6 +110,9 @@ impl Agent {
             None => {}
         }
         let head = arrival.bundle.head();
+        if head.primary().destination == self.contact_endpoint {
+            return Ok(Err(Refusal::ForContactsOnly));
+        }
         if let Some(refusal) = admission::consider(&self.config, view, now, head)?
             && (refusal != Refusal::Duplicate || arrival.bundle.signer().is_none())
         {
@@ -122,7 +125,30 @@ impl Agent {
         if let Some(block_type) = reception.delete_for {
             return Ok(Err(Refusal::Unprocessable { block_type }));
         }
-        admission::vouch(&self.config, view, arrival.bundle)
+        if let Some(refusal) = Self::without_place(arrival, store)? {
+            return Ok(Err(refusal));
+        }
+        let vouched = admission::vouch(&self.config, view, arrival.bundle)?;
+        if matches!(vouched, Ok(Vouched::By(_))) && !view.find_identity(&head.identity())?.is_empty() {
+            return Ok(Err(Refusal::Duplicate));
+        }
+        Ok(vouched)
+    }
+
+    /// Whether there is no room for a bundle, or its payload is not here after all. Reports and reassembled bundles come
+    /// this way without anybody having asked before.
+    fn without_place(arrival: &Arrival<'_>, store: &WriteTxn<'_>) -> Result<Option<Refusal>, StoreError> {
+        let bundle = arrival.bundle;
+        let octets = match arrival.payload {
+            PayloadPlace::Inline => bundle.octets(),
+            PayloadPlace::Staged(number) => {
+                if !store.view().is_staged(number, bundle.head().payload_octets())? {
+                    return Ok(Some(Refusal::PayloadLost));
+                }
+                bundle.octets().saturating_sub(bundle.head().payload_octets())
+            }
+        };
+        Ok((!store.has_room_for(octets)).then_some(Refusal::StoreFull))
     }
 
     /// Writes a bundle and all that follows from it, in this transaction.
@@ -168,8 +194,8 @@ impl Agent {
         Ok(number)
     }
 
-    /// Two bundles of one identity: a verified one replaces an unverified one; two verified ones mean that the source's
-    /// key is in use twice, which its owner must hear of.
+    /// Two bundles of one identity: one that is vouched for replaces one that is not; two that are mean that the
+    /// source's key is in use twice, which its owner must hear of.
     fn resolve_identity(
         &mut self,
         arrival: &Arrival<'_>,
@@ -178,9 +204,9 @@ impl Agent {
         let head = arrival.bundle.head();
         for (number, _) in store.view().find_identity(&head.identity())? {
             let Some(stored) = store.view().facts(number)? else { continue };
-            if stored.signer.is_none() && arrival.bundle.signer().is_some() {
+            if stored.standing == SourceStanding::Unvouched {
                 self.discard(number, store)?;
-            } else if stored.signer.is_some() && arrival.bundle.signer().is_some() {
+            } else {
                 self.tell(Notice::Equivocation { source: head.primary().source.clone() });
             }
         }
@@ -207,10 +233,15 @@ impl Agent {
         Ok(())
     }
 
-    fn abandon(payload: PayloadPlace, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
-        match payload {
-            PayloadPlace::Inline => Ok(()),
-            PayloadPlace::Staged(number) => store.abandon_staging(number),
-        }
+    /// Gives up what was staged for a bundle that is not to be.
+    pub(crate) fn abandon(
+        &mut self,
+        payload: PayloadPlace,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        let PayloadPlace::Staged(number) = payload else { return Ok(()) };
+        store.abandon_staging(number)?;
+        self.discard_soon();
+        Ok(())
     }
 }

@@ -27,6 +27,9 @@ pub enum Refusal {
     /// `dtn:none` has no members (RFC 9171 §4.2.5.1.1).
     #[error("it is addressed to dtn:none, where nobody is")]
     ToNowhere,
+    /// It is a message between the two nodes of a contact, which is never stored.
+    #[error("it is addressed to whoever is at the other end of a contact, and such bundles are not stored")]
+    ForContactsOnly,
     /// It asks for what is not wanted here, and this node carries nothing for others.
     #[error("it is for {destination}, and this node carries only what it wants itself")]
     NotWanted {
@@ -76,6 +79,9 @@ pub enum Refusal {
     /// The disk or the map is full.
     #[error("the store is full")]
     StoreFull,
+    /// The store failed while its payload arrived, and what had arrived was given up.
+    #[error("its payload was lost on the way into the store, which failed; send it again")]
+    PayloadLost,
     /// A fragment that cannot be part of what its fellows say.
     #[error("it contradicts another fragment of the same bundle")]
     FragmentMismatch,
@@ -99,6 +105,8 @@ impl Refusal {
             | Self::BadSignature { .. }
             | Self::Stranger { .. }
             | Self::Unsigned { .. }
+            | Self::PayloadLost
+            | Self::ForContactsOnly
             | Self::FragmentMismatch
             | Self::Impostor => ReasonCode::NoAdditionalInformation,
         }

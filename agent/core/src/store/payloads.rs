@@ -72,6 +72,11 @@ impl View<'_> {
         Ok(self.get(Table::Chunks, &chunk_key(staging, index))?.map(Bytes::copy_from_slice))
     }
 
+    /// Whether a payload of so many octets has been staged, whole.
+    pub fn is_staged(&self, staging: Number, octets: u64) -> Result<bool, StoreError> {
+        Ok(self.staging(staging)?.is_some_and(|row| !row.abandoned && row.octets == octets))
+    }
+
     pub(crate) fn staging(&self, number: Number) -> Result<Option<Staging>, StoreError> {
         let key = number.key();
         let Some(body) = self.get(Table::Stagings, &key)? else { return Ok(None) };

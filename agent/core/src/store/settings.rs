@@ -17,7 +17,7 @@ pub(crate) const KEY: &[u8] = b"store";
 pub struct Settings {
     /// The format of the store; always [`FORMAT_VERSION`] in a store that could be opened.
     pub format_version: u32,
-    /// Grows when the store may have lost something: a rollback, a restored backup, a loaded dump. Neighbors that see a
+    /// Grows when the store may have lost something: a rollback, a restored backup, a loaded dump, a damaged bundle. Neighbors that see a
     /// new epoch forget what this node was known to have.
     pub epoch: u64,
     /// The upper half of sequence numbers of bundles made here; random, renewed with the epoch.

@@ -47,15 +47,17 @@ impl WriteTxn<'_> {
         self.put(Table::Tombstones, &key(until, id), b"")
     }
 
-    /// Forgets at most `limit` ids whose time is over.
-    pub fn purge_tombstones(&mut self, now: NodeTime, limit: usize) -> Result<(), StoreError> {
-        for key in self.view().outlived(now, limit)? {
+    /// Forgets at most `limit` ids whose time is over; whether some may be left.
+    pub fn purge_tombstones(&mut self, now: NodeTime, limit: usize) -> Result<bool, StoreError> {
+        let outlived = self.view().outlived(now, limit)?;
+        let is_full = outlived.len() == limit;
+        for key in outlived {
             let id = id_at(&key)?;
             if let Some(IdRow::Gone { .. }) = self.view().id_row(&id)? {
                 self.delete(Table::Ids, id.as_bytes())?;
             }
             self.delete(Table::Tombstones, &key)?;
         }
-        Ok(())
+        Ok(is_full)
     }
 }

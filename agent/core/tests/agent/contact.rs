@@ -2,6 +2,7 @@
 
 use crate::support::{Node, Pair, Side, config, eid, key, order};
 use agent_core::config::{Carry, ForeignNeighbor};
+use agent_core::input::Input;
 use agent_core::output::{Notice, Standing};
 use agent_core::request::{Answer, Conflict, Order, Report, Request};
 use bytes::Bytes;
@@ -154,4 +155,27 @@ fn a_neighbor_without_room_is_left_alone_and_tried_again() {
     assert_eq!(pair.crossed, 1);
     pair.wait_ms(2_000);
     assert_eq!(pair.crossed, 2);
+}
+
+#[test]
+fn a_recorded_hello_of_somebody_else_does_not_change_who_the_neighbor_is() {
+    let (a, b) = (Node::trusting("a", &["b", "c"]), Node::trusting("b", &["a"]));
+    let recorded = Node::new("c").hello();
+    let mut pair = Pair::meet(a, b);
+    let hello = pair.arrival(99, recorded);
+    pair.a.step(hello);
+    pair.ask(Side::A, transmit(order("dtn://d/inbox"), b"for d"));
+    assert!(pair.told.iter().any(|(side, notice)| *side == Side::A
+        && matches!(notice, Notice::Carried { neighbor: Some(node), .. } if *node == eid("dtn://b/"))));
+}
+
+#[test]
+fn a_bundle_that_was_damaged_here_comes_again_from_whoever_knows_that_it_was_here() {
+    let (mut a, b) = friends();
+    let id = a.transmit(order("dtn://b/inbox"), b"fragile");
+    let mut pair = Pair::meet(a, b);
+    let number = pair.b.queued("dtn://b/inbox").expect("delivered");
+    pair.b.step(Input::RecordDamaged { number });
+    assert!(!pair.b.has(&id));
+    assert!(Pair::meet(pair.a, pair.b).b.has(&id));
 }

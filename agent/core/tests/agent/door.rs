@@ -103,6 +103,54 @@ fn a_verified_bundle_takes_the_place_of_an_unverified_one() {
 }
 
 #[test]
+fn a_stranger_who_is_here_first_does_not_keep_a_bundle_away() {
+    let mut settings = config("n");
+    settings.strangers = Stance::Carry;
+    let mut node = Node::with(settings);
+    node.trust("a");
+    let forged = node.import(signed(draft("dtn://a/x", "dtn://n/inbox"), "a stranger")).unwrap();
+    let genuine = signed(draft("dtn://a/x", "dtn://n/inbox"), "a");
+    let refusal = {
+        let txn = node.store.read().unwrap();
+        agent_core::admission::consider(node.agent.config(), txn.view(), node.now, genuine.head()).unwrap()
+    };
+    assert_eq!(refusal, None, "the door lets it in");
+    let genuine = node.import(genuine).unwrap();
+    assert!(node.has(&genuine) && !node.has(&forged));
+    let again = signed(draft("dtn://a/x", "dtn://n/inbox"), "another stranger");
+    assert_eq!(node.import(again), Err(Refusal::Duplicate));
+}
+
+#[test]
+fn what_is_for_the_other_end_of_a_contact_is_never_stored() {
+    let mut node = Node::trusting("n", &["a"]);
+    let contact = agent_core::contact_endpoint().to_string();
+    assert_eq!(node.import(signed(draft("dtn://a/x", &contact), "a")), Err(Refusal::ForContactsOnly));
+    let transmit = Request::Transmit { order: order(&contact), payload: Bytes::from_static(b"hello") };
+    assert_eq!(node.ask(transmit), Answer::Refused(Refusal::ForContactsOnly));
+    let vast = draft("dtn://a/x", &contact).unsigned(&Profile::default(), vec![0; 2 << 20].into()).unwrap();
+    let txn = node.store.read().unwrap();
+    let refusal =
+        agent_core::admission::consider(node.agent.config(), txn.view(), node.now, vast.head()).unwrap();
+    assert!(matches!(refusal, Some(Refusal::TooLarge { .. })), "{refusal:?}");
+}
+
+#[test]
+fn what_was_consumed_stays_away_as_long_as_what_expired() {
+    let mut node = Node::trusting("n", &["a"]);
+    node.now.utc = None;
+    let bundle = || signed(NewBundle { age_ms: Some(0), ..draft("dtn://a/x", "dtn://n/inbox") }, "a");
+    node.import(bundle()).unwrap();
+    let number = node.queued("dtn://n/inbox").unwrap();
+    node.ask(Request::Consume { endpoint: eid("dtn://n/inbox"), number });
+    // Whoever has it still lost count of its age.
+    for _ in 0..3 {
+        node.wait_ms(3_600_000);
+    }
+    assert_eq!(node.import(bundle()), Err(Refusal::Gone));
+}
+
+#[test]
 fn two_verified_bundles_of_one_identity_raise_the_alarm() {
     let mut node = Node::trusting("n", &["a"]);
     node.import(signed(draft("dtn://a/x", "dtn://n/inbox"), "a")).unwrap();
@@ -137,11 +185,14 @@ fn a_large_bundle_that_was_removed_gives_its_room_back_step_by_step() {
     let Some(Presence::Held(number)) = node.store.read().unwrap().view().find(&id).unwrap() else { panic!() };
     assert!(node.store.read().unwrap().view().payload_chunk(number, 0).unwrap().is_some());
     assert_eq!(node.ask(Request::Remove { id }), Answer::Done { changed: true });
-    for _ in 0..3 {
-        node.wait_ms(0);
+    for _ in 0..5 {
+        let due = node.agent.poll_timeout().expect("more is to be deleted");
+        assert!(due.since_ms(node.now.node) < 100, "soon");
+        node.wait_ms(due.since_ms(node.now.node));
     }
-    assert_eq!(node.store.read().unwrap().view().staged_chunk(number, 0).unwrap(), None);
-    assert!(node.agent.poll_timeout().is_none_or(|at| at > node.now.node), "nothing is left to do");
+    assert!(node.store.read().unwrap().view().staged_chunk(number, 0).unwrap().is_none(), "pieces are left");
+    let due = node.agent.poll_timeout().expect("ids are forgotten now and then");
+    assert!(due.since_ms(node.now.node) > 100, "nothing is left to do");
 }
 
 #[test]

@@ -7,4 +7,5 @@
 
 mod contact;
 mod door;
+mod room;
 mod support;

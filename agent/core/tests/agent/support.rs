@@ -71,8 +71,13 @@ impl Node {
     }
 
     pub(crate) fn with(config: Config) -> Self {
+        Self::within(config, None)
+    }
+
+    /// A node whose store cannot grow beyond this.
+    pub(crate) fn within(config: Config, map_octets: Option<u64>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = StoreOptions { durability: Durability::Unsynced, ..StoreOptions::default() };
+        let options = StoreOptions { durability: Durability::Unsynced, map_octets };
         let store = Store::open(folder.path(), &options).unwrap();
         let now = Now { node: NodeTime::from_ms(1_000), utc: Some(DtnTime(800_000_000_000)) };
         let agent = Agent::open(Arc::new(config), [9; 32], now, store.read().unwrap().view()).unwrap();
@@ -171,6 +176,20 @@ impl Node {
         self.now.node = self.now.node.after_ms(ms);
         self.now.utc = self.now.utc.map(|utc| DtnTime(utc.0 + ms));
         self.step(Input::TimeoutReached)
+    }
+
+    /// The octets of what this node says first on a new contact.
+    pub(crate) fn hello(&mut self) -> Bytes {
+        let opened = Input::ContactOpened {
+            contact: CONTACT,
+            link: "test".into(),
+            declared: None,
+            transfer_mru: u64::MAX,
+        };
+        match self.step(opened).first() {
+            Some(Output::Send { parcel, .. }) => self.octets_of(parcel),
+            other => panic!("{other:?}"),
+        }
     }
 
     fn octets_of(&self, parcel: &Parcel) -> Bytes {
@@ -282,7 +301,7 @@ impl Pair {
         }
     }
 
-    fn arrival(&mut self, transfer: TransferId, octets: Bytes) -> Input {
+    pub(crate) fn arrival(&mut self, transfer: TransferId, octets: Bytes) -> Input {
         let bundle = Bundle::parse(octets, &Limits::default()).unwrap().check(&Profile::default());
         if bundle.head().primary().destination != agent_core::contact_endpoint() {
             self.crossed += 1;

@@ -117,8 +117,10 @@ impl Inputs {
     }
 
     pub(super) fn answered(&self, id: RequestId, answer: Result<Answer, Lost>) {
-        let reply = self.waiting().answers.remove(&id);
-        let unheard = reply.and_then(|reply| reply.send(answer).err());
+        let unheard = match self.waiting().answers.remove(&id) {
+            Some(reply) => reply.send(answer).err(),
+            None => Some(answer),
+        };
         // Nobody is left who would fill the room that was made.
         if let Some(Ok(Answer::Staging { number, .. })) = unheard {
             self.post_end(Input::StagingAbandoned { number });
@@ -126,8 +128,11 @@ impl Inputs {
     }
 
     pub(super) fn staged(&self, ticket: Ticket, staged: Result<Number, Lost>) {
-        let reply = self.waiting().stagings.remove(&ticket);
-        if let Some(Err(Ok(number))) = reply.map(|reply| reply.send(staged)) {
+        let unheard = match self.waiting().stagings.remove(&ticket) {
+            Some(reply) => reply.send(staged).err(),
+            None => Some(staged),
+        };
+        if let Some(Ok(number)) = unheard {
             self.post_end(Input::StagingAbandoned { number });
         }
     }

@@ -74,7 +74,7 @@ impl Driver {
     ) -> Result<Self, DriverError> {
         let agent = open_agent(&ground)?;
         let (report, ended) = oneshot::channel();
-        let mut writer = Writer { ground, queue, outlets, agent, failures: 0 };
+        let mut writer = Writer { ground, queue, outlets, agent, failures: 0, has_lost_pieces: false };
         let run = move || {
             let outcome = writer.run();
             writer.outlets.close();
@@ -110,6 +110,8 @@ struct Writer {
     outlets: Outlets,
     agent: Agent,
     failures: u32,
+    /// The last step was not kept: stagings may lack pieces, and are to be given up.
+    has_lost_pieces: bool,
 }
 
 /// What is taken into one transaction.
@@ -225,6 +227,9 @@ impl Writer {
     fn step(&mut self, batch: Batch) -> Result<(), StoreError> {
         let now = self.ground.clock.now();
         let mut txn = self.ground.store.write()?;
+        if self.has_lost_pieces {
+            txn.abandon_leftovers()?;
+        }
         for input in batch.inputs {
             let input = if self.fits(&input, &txn) { Some(input) } else { self.outlets.turn_away(input) };
             if let Some(input) = input {
@@ -233,6 +238,7 @@ impl Writer {
         }
         txn.set_node_time(now.node);
         txn.commit()?;
+        self.has_lost_pieces = false;
         drop(batch.permits);
         while let Some(output) = self.agent.poll_output() {
             self.outlets.put(output);
@@ -251,6 +257,7 @@ impl Writer {
     /// The store failed: nothing of the step was kept, and what the agent remembers of it is wrong.
     fn recover(&mut self, error: StoreError) -> Result<(), DriverError> {
         self.failures += 1;
+        self.has_lost_pieces = true;
         tracing::error!(%error, "the store failed; contacts are ended and the agent is opened again");
         self.outlets.store_failed(&error);
         if self.failures >= FAILURES_MAX {
@@ -267,6 +274,12 @@ impl Writer {
 /// How much room an input that can be refused needs; `None` for one that must be taken in whatever happens.
 fn room_needed(input: &Input) -> Option<u64> {
     match input {
+        // What neighbors say to each other is not stored: a full node still gives away what it has.
+        Input::BundleReceived { bundle, .. }
+            if bundle.head().primary().destination == agent_core::contact_endpoint() =>
+        {
+            None
+        }
         Input::BundleReceived { bundle, payload, .. } => Some(room_of_bundle(bundle, *payload)),
         Input::StagingRequested { .. } => Some(0),
         Input::ChunkArrived { octets, .. } => Some(octets.len() as u64),
@@ -287,5 +300,33 @@ fn room_of_bundle(bundle: &CheckedBundle, payload: PayloadPlace) -> u64 {
     match payload {
         PayloadPlace::Inline => bundle.octets(),
         PayloadPlace::Staged(_) => bundle.head().bytes().len() as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bundle_format::{BundleFlags, CreationTimestamp, DtnTime, Eid, NewBundle, Profile};
+
+    fn received(destination: Eid) -> Input {
+        let draft = NewBundle {
+            destination,
+            source: Eid::dtn("a", "").unwrap(),
+            report_to: Eid::Null,
+            creation: CreationTimestamp { time: DtnTime(1), sequence: 1 },
+            lifetime_ms: 1,
+            flags: BundleFlags::MUST_NOT_FRAGMENT,
+            age_ms: None,
+            hop_limit: None,
+            metadata: None,
+        };
+        let bundle = Box::new(draft.unsigned(&Profile::default(), vec![0; 100].into()).unwrap());
+        Input::BundleReceived { contact: 1, transfer: 1, bundle, payload: PayloadPlace::Inline }
+    }
+
+    #[test]
+    fn a_full_node_still_listens_to_its_neighbors() {
+        assert!(room_needed(&received(Eid::dtn("b", "inbox").unwrap())).is_some());
+        assert_eq!(room_needed(&received(agent_core::contact_endpoint())), None);
     }
 }

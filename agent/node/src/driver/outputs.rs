@@ -141,6 +141,7 @@ pub(crate) fn refusal_reason(refusal: &Refusal) -> RefusalReason {
         // What was here and went is as good as here: the neighbor need not keep it for us.
         Refusal::Duplicate | Refusal::Gone => RefusalReason::Completed,
         Refusal::StoreFull | Refusal::Quota { .. } => RefusalReason::NoResources,
+        Refusal::PayloadLost => RefusalReason::Retransmit,
         _ => RefusalReason::NotAcceptable,
     }
 }

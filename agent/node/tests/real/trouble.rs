@@ -138,13 +138,13 @@ async fn an_impostor_of_a_neighbor_does_not_end_the_contact_with_it() {
     b.stop().await;
 }
 
-/// Turns one octet of a stored payload around, as a dying card does.
-fn damage(home: &agent_node::Home, payload: &[u8]) {
+/// Turns one octet of what is stored around, as a dying card does, also behind the back of a node that runs.
+fn damage(home: &agent_node::Home, wanted: &[u8]) {
     use std::os::unix::fs::FileExt;
     let path = home.store_folder().join("data.mdb");
     let octets = std::fs::read(&path).unwrap();
-    let wanted = &payload[2 << 20..][..64];
-    let at = octets.windows(64).position(|window| window == wanted).expect("the payload is in the file");
+    let at =
+        octets.windows(wanted.len()).position(|window| window == wanted).expect("the payload is in the file");
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.write_all_at(&[!octets[at]], at as u64).unwrap();
 }
@@ -157,7 +157,7 @@ async fn a_damaged_payload_is_an_error_to_its_reader_and_never_a_shorter_file() 
     let mut client = Client::open(&home).await.unwrap();
     let sent = send(&mut client, "dtn://a/inbox", &body).await;
     client.close().await.unwrap();
-    damage(&home, &body);
+    damage(&home, &body[2 << 20..][..64]);
     let mut client = Client::open(&home).await.unwrap();
     let read = client.read(sent.id, agent_node::Part::Payload).await.unwrap().collect(1 << 30).await;
     assert!(matches!(read, Err(ClientError::Store(_))), "{read:?}");
@@ -173,13 +173,50 @@ async fn a_damaged_payload_is_not_passed_on_and_its_bundle_taken_out_of_service(
     let body = noise(3 << 20);
     send(&mut a.client().await, "dtn://c/inbox", &body).await;
     let (folder, home) = a.stop().await;
-    damage(&home, &body);
+    damage(&home, &body[2 << 20..][..64]);
     let a = Node::run(folder, home).await;
     a.peer_with(&b).await;
     a.until("the damaged bundle is out of service", |status| status.store.bundles == 0).await;
     assert_eq!(status(&mut b.client().await).await.store.bundles, 0);
     send(&mut a.client().await, "dtn://c/inbox", b"alive").await;
     b.until("a still sends", |status| status.store.bundles == 1).await;
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_record_costs_no_more_than_what_was_under_way() {
+    let (a, b) = (Node::start("a").await, Node::start("b").await);
+    trust_each_other(&[&a, &b]).await;
+    let mut client = a.client().await;
+    send(&mut client, "dtn://b/inbox", b"these octets will be damaged").await;
+    send(&mut client, "dtn://b/inbox", b"these will not").await;
+    damage(&a.home, b"these octets will be damaged");
+
+    // A large payload is on its way into the store when the damage is found.
+    let (mut body, source) = tokio::io::duplex(1 << 16);
+    let mut sender = a.client().await;
+    let sending = tokio::spawn(async move {
+        let refused = sender.send(&order("dtn://b/inbox", "x"), source, None, &mut |_| {}).await;
+        (sender, refused)
+    });
+    let piece = noise(1 << 16);
+    tokio::io::AsyncWriteExt::write_all(&mut body, &noise(3 << 20)).await.unwrap();
+    a.peer_with(&b).await;
+    let mut at_b = b.client().await;
+    let arrival = crate::support::receive(&mut at_b, "dtn://b/inbox", b"these will not");
+    tokio::pin!(arrival);
+    loop {
+        tokio::select! {
+            _ = &mut arrival => break,
+            written = tokio::io::AsyncWriteExt::write_all(&mut body, &piece) => written.unwrap(),
+        }
+    }
+    drop(body);
+    let (mut sender, refused) = sending.await.unwrap();
+    assert!(refused.is_err(), "{refused:?}");
+    send(&mut sender, "dtn://b/inbox", b"and it goes on").await;
+    crate::support::receive(&mut b.client().await, "dtn://b/inbox", b"and it goes on").await;
     a.stop().await;
     b.stop().await;
 }

@@ -98,7 +98,8 @@ impl Sending<'_> {
 
     async fn abandon(&self, number: Number, fault: Option<StoreError>) -> Result<(), Gone> {
         self.put(Outgoing::Abandon).await?;
-        self.tell_damage(number, fault).await
+        // The layer says nothing more of it: without this its octets would fill the window for good.
+        self.not_sent(number, fault).await
     }
 
     /// Damage is told to the agent; a record that is not there any more was deleted, and that it knows.

@@ -13,8 +13,9 @@ use crate::time::NodeTime;
 
 /// Bundles that may be under way to one neighbor at a time.
 pub(crate) const WINDOW_BUNDLES: usize = 256;
-/// Octets that may be under way to one neighbor at a time; one bundle may always be.
-pub(crate) const WINDOW_OCTETS: u64 = 8 << 20;
+/// Octets that may be under way to one neighbor at a time; one bundle may always be. They wait in the store, not in
+/// memory; several large bundles keep the link busy while the first awaits its answer.
+pub(crate) const WINDOW_OCTETS: u64 = 64 << 20;
 /// Bundles that may wait for one neighbor in memory; what is beyond stays in the store and is found again.
 pub(crate) const PENDING_MAX: usize = 8192;
 /// Contact messages that may be under way to one neighbor; a neighbor that asks faster is not answered.

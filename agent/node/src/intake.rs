@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::driver::Lost;
+use crate::driver::{Lost, Room};
 use crate::node::Node;
 use crate::staging::{Staging, permit};
 
@@ -57,6 +57,8 @@ pub(crate) struct Intake {
     budget: Arc<Semaphore>,
     /// The head, once it was asked about.
     head: Option<Head>,
+    /// Room for a payload that will not fit in memory, asked for while its first octets are gathered.
+    room: Option<Room>,
     state: State,
 }
 
@@ -77,7 +79,7 @@ enum Probe {
 impl Intake {
     pub(crate) fn new(node: &Arc<Node>, budget: &Arc<Semaphore>) -> Self {
         let state = State::Gathering { pieces: Vec::new(), octets: 0, held: None, probe: Probe::NotYet };
-        Self { node: Arc::clone(node), budget: Arc::clone(budget), head: None, state }
+        Self { node: Arc::clone(node), budget: Arc::clone(budget), head: None, room: None, state }
     }
 
     /// Takes the next octets. After an error the bundle is lost.
@@ -146,7 +148,12 @@ impl Intake {
         match head {
             Some(head) => {
                 *probe = Probe::Done;
-                self.consider(head).await
+                let is_large = head.payload_octets() > IN_MEMORY_OCTETS_MAX as u64;
+                self.consider(head).await?;
+                if is_large {
+                    self.room = Some(self.node.inputs.ask_for_room().await?);
+                }
+                Ok(())
             }
             None => Ok(()),
         }
@@ -165,7 +172,12 @@ impl Intake {
         if let Some(head) = reader.head().cloned() {
             self.consider(head).await?;
         }
-        let mut staging = Staging::at(&self.node, self.node.inputs.stage().await?);
+        let room = match self.room.take() {
+            Some(room) => room,
+            None => self.node.inputs.ask_for_room().await?,
+        };
+        let number = room.number().await?;
+        let mut staging = Staging::at(&self.node, number);
         if let Some(held) = held {
             staging.push(in_one(payload), held).await?;
         }

@@ -13,8 +13,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::driver::Lost;
 use crate::node::Node;
 
-/// Octets that one contact or one local program may have under way between its socket and the disk.
-pub(crate) const BUDGET_OCTETS: usize = 4 << 20;
+/// Octets that one contact or one local program may have under way between its socket and the disk: twice what one
+/// transaction takes, so that the next is filled while one is on its way to the disk.
+pub(crate) const BUDGET_OCTETS: usize = 8 << 20;
 
 /// A budget of [`BUDGET_OCTETS`].
 pub(crate) fn budget() -> Arc<Semaphore> {

@@ -51,6 +51,17 @@ pub enum Lost {
 
 type Reply<T> = oneshot::Sender<Result<T, Lost>>;
 
+/// Room in the store that was asked for, and will be there with the next commit.
+#[derive(Debug)]
+pub(crate) struct Room(oneshot::Receiver<Result<Number, Lost>>);
+
+impl Room {
+    /// Waits until it is there.
+    pub(crate) async fn number(self) -> Result<Number, Lost> {
+        self.0.await.map_err(|_| Lost::Stopped)?
+    }
+}
+
 /// Those who wait for an answer.
 #[derive(Debug, Default)]
 struct Waiting {
@@ -103,12 +114,12 @@ impl Inputs {
         answer.await.map_err(|_| Lost::Stopped)?
     }
 
-    /// Asks for room for a payload that is too large for memory.
-    pub(crate) async fn stage(&self) -> Result<Number, Lost> {
+    /// Asks for room for a payload that is too large for memory. Who drops the answer gives the room back.
+    pub(crate) async fn ask_for_room(&self) -> Result<Room, Lost> {
         let (reply, answer) = oneshot::channel();
         let ticket = self.enroll(|waiting, id| waiting.stagings.insert(id, reply).is_none())?;
         self.post(Input::StagingRequested { ticket }).await?;
-        answer.await.map_err(|_| Lost::Stopped)?
+        Ok(Room(answer))
     }
 
     /// Lets the writer finish what is queued, and end.

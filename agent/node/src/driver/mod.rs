@@ -22,8 +22,8 @@ use bundle_format::CheckedBundle;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-pub(crate) use self::inputs::Inputs;
 pub use self::inputs::Lost;
+pub(crate) use self::inputs::{Inputs, Room};
 use self::inputs::{Permits, Posted};
 pub(crate) use self::outputs::{LostRooms, Outlets, refusal_reason};
 use crate::node::Ground;

@@ -143,10 +143,17 @@ fn damage(home: &agent_node::Home, wanted: &[u8]) {
     use std::os::unix::fs::FileExt;
     let path = home.store_folder().join("data.mdb");
     let octets = std::fs::read(&path).unwrap();
-    let at =
-        octets.windows(wanted.len()).position(|window| window == wanted).expect("the payload is in the file");
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-    file.write_all_at(&[!octets[at]], at as u64).unwrap();
+    // Pages that were copied on writing, and are free now, hold the same octets.
+    let places: Vec<usize> = octets
+        .windows(wanted.len())
+        .enumerate()
+        .filter_map(|(at, window)| (window == wanted).then_some(at))
+        .collect();
+    assert!(!places.is_empty(), "the payload is in the file");
+    for at in places {
+        file.write_all_at(&[!octets[at]], at as u64).unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

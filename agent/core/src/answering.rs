@@ -3,10 +3,11 @@
 use bundle_format::{BundleId, CheckedBundle, Eid, PublicKey};
 
 use crate::agent::Agent;
+use crate::config::Stance;
 use crate::output::Notice;
 use crate::receiving::Arrival;
 use crate::request::{Answer, Conflict, Repair, Request};
-use crate::store::{Number, PayloadPlace, Presence, Repaired, StoreError, WriteTxn};
+use crate::store::{Number, PayloadPlace, Presence, Repaired, Standing, StoreError, WriteTxn};
 use crate::time::Now;
 
 /// Bundles looked up at a time.
@@ -101,8 +102,38 @@ impl Agent {
             _ => {}
         }
         store.trust_put(node, &key, now)?;
+        self.welcome_carried(now, node, &key, store)?;
         self.judge_all(now, store)?;
         Ok(self.settings_changed(true))
+    }
+
+    /// What was only carried, as a stranger's, is delivered after all where the key that signed it is trusted now. Goes
+    /// through all that is known about bundles, a microsecond each: trust is added by hand, and seldom.
+    fn welcome_carried(
+        &mut self,
+        now: Now,
+        node: &Eid,
+        key: &PublicKey,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        let was_withheld = self.config.strangers == Stance::Carry;
+        let mut after = None;
+        loop {
+            let page = store.view().facts_from(after, PAGE)?;
+            after = page.last().map(|facts| facts.number);
+            for facts in page.iter().filter(|facts| facts.standing == Standing::Unvouched) {
+                if facts.signer.as_ref() != Some(key) || facts.source.node_id().as_ref() != Some(node) {
+                    continue;
+                }
+                store.vouch_for(facts.number)?;
+                if was_withheld && !facts.is_administrative && self.is_local(&facts.destination) {
+                    self.deliver_stored(now, facts.number, store)?;
+                }
+            }
+            if page.len() < PAGE {
+                return Ok(());
+            }
+        }
     }
 
     fn trust_remove(&mut self, now: Now, node: &Eid, store: &mut WriteTxn<'_>) -> Result<Answer, StoreError> {

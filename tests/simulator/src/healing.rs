@@ -182,13 +182,13 @@ impl World {
             (Kind::Foreign, _) => true,
             (_, Kind::Foreign) => role.unsigned == Stance::Deliver,
             (_, Kind::Stranger) => node == source || role.strangers == Stance::Deliver,
-            (_, Kind::Member) => self.acts_upon(node, source),
+            (_, Kind::Member) => self.trusts(node, source) || role.strangers == Stance::Deliver,
         };
         addressed && welcome && self.has_ample_room(node)
     }
 
-    /// Whether a node delivers what a member sends, and acts upon its reports. What was carried as a stranger's when it
-    /// came is not looked at again when its source is trusted later.
+    /// Whether a node acts upon a member's reports. One that was carried as a stranger's when it came is not looked at
+    /// again when its source is trusted later.
     fn acts_upon(&self, node: NodeIndex, source: NodeIndex) -> bool {
         let stance = self.scenario.role(node).strangers;
         let late = self.was_done(node, Setting::Trust(source)) && stance != Stance::Carry;

@@ -5,7 +5,7 @@ use bundle_format::Eid;
 use crate::store::facts::BundleFacts;
 use crate::store::record::{Reader, Writer};
 use crate::store::tables::misshapen;
-use crate::store::{Standing, StoreError, Table, View, WriteTxn};
+use crate::store::{Number, Standing, StoreError, Table, View, WriteTxn};
 
 /// Bundles, and the octets that they have as bundles (not what they cost on the disk).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -78,6 +78,18 @@ impl WriteTxn<'_> {
         }
         let usage = self.view().usage_of_number(facts.node_number)?.with(facts);
         self.put(Table::Usage, &facts.node_number.to_be_bytes(), &usage.encode())
+    }
+
+    /// Somebody vouches for a bundle's source now: it no longer counts towards what strangers may fill.
+    pub fn vouch_for(&mut self, number: Number) -> Result<(), StoreError> {
+        let Some(mut facts) = self.view().facts(number)? else { return Ok(()) };
+        if facts.standing == Standing::Unvouched {
+            let settings = self.settings_mut();
+            settings.unvouched = settings.unvouched.without(&facts);
+            facts.standing = Standing::Trusted;
+            self.put(Table::Facts, &number.key(), &facts.encode())?;
+        }
+        Ok(())
     }
 
     pub(crate) fn discharge(&mut self, facts: &BundleFacts) -> Result<(), StoreError> {

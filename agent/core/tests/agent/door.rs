@@ -53,6 +53,20 @@ fn strangers_stay_outside_unless_configuration_lets_them_in() {
 }
 
 #[test]
+fn what_a_stranger_sent_is_delivered_once_the_stranger_is_trusted() {
+    let mut settings = config("n");
+    settings.strangers = Stance::Carry;
+    let mut node = Node::with(settings);
+    node.import(signed(draft("dtn://s/x", "dtn://n/inbox"), "s")).unwrap();
+    let unvouched = |node: &Node| node.store.read().unwrap().view().unvouched_usage().unwrap().bundles;
+    assert_eq!((node.queued("dtn://n/inbox"), unvouched(&node)), (None, 1));
+    node.trust("s");
+    assert!(node.queued("dtn://n/inbox").is_some());
+    assert_eq!(unvouched(&node), 0);
+    assert!(node.store.read().unwrap().view().check(&mut |_| {}).unwrap().is_empty());
+}
+
+#[test]
 fn unsigned_bundles_stay_outside_unless_configuration_lets_them_in() {
     let bundle = || unsigned(draft("dtn://s/x", "dtn://n/inbox"));
     assert_eq!(Node::new("n").import(bundle()), Err(Refusal::Unsigned { source_node: eid("dtn://s/") }));

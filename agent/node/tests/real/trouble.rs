@@ -227,3 +227,24 @@ async fn a_damaged_record_costs_no_more_than_what_was_under_way() {
     a.stop().await;
     b.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_bundle_that_is_removed_while_it_is_sent_does_not_hold_up_the_next() {
+    let a = Node::start("a").await;
+    let mut client = a.client().await;
+    let large = send(&mut client, "dtn://stranger/inbox", &noise(40 << 20)).await;
+    let mut link = by_hand(&a, "dtn://stranger/").await;
+    // Contact messages come first, and are answered like bundles.
+    while !matches!(event(&mut link).await, Event::Receiving { length: Some(40_000_000..), .. }) {}
+    client.call(Call::Remove { id: large.id.to_string() }).await.unwrap();
+    send(&mut client, "dtn://stranger/inbox", b"the next").await;
+    let mut last = Bytes::new();
+    while !last.windows(8).any(|window| window == b"the next") {
+        match event(&mut link).await {
+            Event::Octets(octets) => last = octets,
+            Event::Closed { reason } => panic!("{reason}"),
+            _ => {}
+        }
+    }
+    a.stop().await;
+}

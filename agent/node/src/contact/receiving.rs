@@ -192,9 +192,26 @@ fn outcome(reason: RefusalReason) -> SendOutcome {
     match reason {
         RefusalReason::Completed => SendOutcome::AlreadyThere,
         RefusalReason::NoResources => SendOutcome::NoRoom,
-        RefusalReason::NotAcceptable | RefusalReason::ExtensionFailure => SendOutcome::NotAcceptable,
-        RefusalReason::Unknown | RefusalReason::Retransmit | RefusalReason::SessionTerminating => {
-            SendOutcome::Failed
+        // Without a reason to hope for another answer, what ranks behind it must not wait for one; the next contact asks again.
+        RefusalReason::NotAcceptable | RefusalReason::ExtensionFailure | RefusalReason::Unknown => {
+            SendOutcome::NotAcceptable
+        }
+        RefusalReason::Retransmit | RefusalReason::SessionTerminating => SendOutcome::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_time_may_mend_is_tried_again_in_the_same_contact() {
+        for reason in [RefusalReason::Unknown, RefusalReason::NotAcceptable, RefusalReason::ExtensionFailure]
+        {
+            assert_eq!(outcome(reason), SendOutcome::NotAcceptable, "{reason:?}");
+        }
+        for reason in [RefusalReason::Retransmit, RefusalReason::SessionTerminating] {
+            assert_eq!(outcome(reason), SendOutcome::Failed, "{reason:?}");
         }
     }
 }

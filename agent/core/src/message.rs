@@ -1,23 +1,23 @@
 //! What neighbors say to each other while a contact is open: payloads of bundles to [`contact_endpoint`], with a hop
 //! limit of 1, that are never stored. `docs/contact.md` specifies them.
 //!
-//! `hello.rs` and `listing.rs` act upon them. Every count is bounded here, before anything is kept.
+//! Each kind has a file here; `hello.rs` and `listing.rs` of the agent act upon them. Every count is bounded here, before
+//! anything is kept.
+
+mod hello;
+mod list;
 
 use bundle_format::{BundleId, Eid};
-use minicbor::data::Type;
 use minicbor::{Decoder, Encoder};
 use thiserror::Error;
 
+pub(crate) use hello::{GROUPS_MAX, Hello};
+pub(crate) use list::{LISTED_MAX, List};
+
 /// The version that begins every contact message.
 const VERSION: u64 = 1;
-/// A Hello names at most this many groups; a node with more asks for everything.
-pub(crate) const GROUPS_MAX: u64 = 1024;
-/// A Hello names at most this many further node IDs.
-const ALSO_MAX: u64 = 8;
 /// The largest contact message, as a bundle: a Hello with many groups, and room to spare.
 pub(crate) const MESSAGE_OCTETS_MAX: u64 = 1 << 20;
-/// Most ids in one list: 64 KiB of them.
-pub(crate) const LISTED_MAX: usize = 4096;
 
 /// Where contact messages go: the group of whoever is at the other end of this contact.
 pub fn contact_endpoint() -> Eid {
@@ -34,31 +34,6 @@ pub(crate) enum ContactMessage {
         most: usize,
     },
     List(List),
-}
-
-/// Who is there. The bundle that carries it is signed: its source is the node, its signer the key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Hello {
-    /// Fresh for each contact.
-    pub(crate) nonce: [u8; 16],
-    /// The nonce of the Hello that this one answers: proof that the signer is there now.
-    pub(crate) answer: Option<[u8; 16]>,
-    /// The sender's store epoch: a new one means that what it was known to have may be gone.
-    pub(crate) epoch: u64,
-    /// Whether it wants everything.
-    pub(crate) wants_all: bool,
-    /// The groups that it wants, where it does not want everything.
-    pub(crate) groups: Vec<Eid>,
-    /// Other node IDs of the sender.
-    pub(crate) also: Vec<Eid>,
-}
-
-/// Every id that the sender has after `after`, up to and including `last`; up to the end where `last` is `None`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct List {
-    pub(crate) after: Option<BundleId>,
-    pub(crate) last: Option<BundleId>,
-    pub(crate) ids: Vec<BundleId>,
 }
 
 /// The payload is no contact message that this version knows.
@@ -79,7 +54,7 @@ impl ContactMessage {
         let mut encoder = Encoder::new(Vec::new());
         match self {
             Self::Hello(hello) => hello.encode(&mut encoder),
-            Self::ListRequest { after, most } => encode_list_request(&mut encoder, *after, *most),
+            Self::ListRequest { after, most } => list::encode_list_request(&mut encoder, *after, *most),
             Self::List(list) => list.encode(&mut encoder),
         }
         .expect("writing to a vector cannot fail");
@@ -105,62 +80,6 @@ impl ContactMessage {
     }
 }
 
-impl Hello {
-    fn encode<'e>(&self, encoder: &'e mut Encoder<Vec<u8>>) -> Encoded<'e> {
-        encoder.array(8)?.u64(VERSION)?.u8(0)?.bytes(&self.nonce)?;
-        encoder.bytes(self.answer.as_ref().map_or(&[][..], |nonce| nonce))?.u64(self.epoch)?;
-        encoder.u8(u8::from(self.wants_all))?;
-        encode_eids(encoder, &self.groups)?;
-        encode_eids(encoder, &self.also)
-    }
-
-    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, Unintelligible> {
-        Ok(Self {
-            nonce: decoder.bytes()?.try_into().map_err(|_| Unintelligible)?,
-            answer: match decoder.bytes()? {
-                [] => None,
-                nonce => Some(nonce.try_into().map_err(|_| Unintelligible)?),
-            },
-            epoch: decoder.u64()?,
-            wants_all: decoder.u64()? == 1,
-            groups: decode_eids(decoder, GROUPS_MAX)?,
-            also: decode_eids(decoder, ALSO_MAX)?,
-        })
-    }
-}
-
-impl List {
-    fn encode<'e>(&self, encoder: &'e mut Encoder<Vec<u8>>) -> Encoded<'e> {
-        encoder.array(5)?.u64(VERSION)?.u8(2)?;
-        encode_id(encoder, self.after)?;
-        encode_id(encoder, self.last)?;
-        let ids: Vec<u8> = self.ids.iter().flat_map(|id| *id.as_bytes()).collect();
-        encoder.bytes(&ids)
-    }
-
-    /// Also checks what makes a list usable: ids strictly ascending and inside its bounds.
-    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, Unintelligible> {
-        let (after, last) = (decode_id(decoder)?, decode_id(decoder)?);
-        let octets = decoder.bytes()?;
-        let (chunks, rest) = octets.as_chunks::<16>();
-        if !rest.is_empty() || chunks.len() > LISTED_MAX {
-            return Err(Unintelligible);
-        }
-        let ids: Vec<BundleId> = chunks.iter().map(|octets| BundleId::from_bytes(*octets)).collect();
-        let bounds_hold = ids.is_sorted_by(|a, b| a < b)
-            && ids.first().is_none_or(|first| after.is_none_or(|after| after < *first))
-            && ids.last().is_none_or(|end| last.is_none_or(|last| *end <= last))
-            && last.is_none_or(|last| after.is_none_or(|after| after < last));
-        if bounds_hold { Ok(Self { after, last, ids }) } else { Err(Unintelligible) }
-    }
-}
-
-fn encode_list_request(encoder: &mut Encoder<Vec<u8>>, after: Option<BundleId>, most: usize) -> Encoded<'_> {
-    encoder.array(4)?.u64(VERSION)?.u8(1)?;
-    encode_id(encoder, after)?;
-    encoder.u64(most as u64)
-}
-
 fn encode_id(encoder: &mut Encoder<Vec<u8>>, id: Option<BundleId>) -> Encoded<'_> {
     encoder.bytes(id.as_ref().map_or(&[][..], |id| id.as_bytes()))
 }
@@ -170,29 +89,6 @@ fn decode_id(decoder: &mut Decoder<'_>) -> Result<Option<BundleId>, Unintelligib
         [] => Ok(None),
         octets => Ok(Some(BundleId::from_bytes(octets.try_into().map_err(|_| Unintelligible)?))),
     }
-}
-
-fn encode_eids<'e>(encoder: &'e mut Encoder<Vec<u8>>, eids: &[Eid]) -> Encoded<'e> {
-    encoder.array(eids.len() as u64)?;
-    for eid in eids {
-        encoder.bytes(&eid.to_cbor())?;
-    }
-    Ok(encoder)
-}
-
-fn decode_eids(decoder: &mut Decoder<'_>, most: u64) -> Result<Vec<Eid>, Unintelligible> {
-    let count = decoder.array()?.ok_or(Unintelligible)?;
-    if count > most {
-        return Err(Unintelligible);
-    }
-    let mut eids = Vec::new();
-    for _ in 0..count {
-        if decoder.datatype()? != Type::Bytes {
-            return Err(Unintelligible);
-        }
-        eids.push(Eid::from_cbor(decoder.bytes()?).map_err(|_| Unintelligible)?);
-    }
-    Ok(eids)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 )]
 
 mod bad_input;
+mod bad_links;
 mod dock;
 mod files;
 mod hostile_peer;
@@ -19,4 +20,5 @@ mod node;
 mod process;
 mod recording;
 mod three_nodes;
+mod wire;
 mod wireshark;

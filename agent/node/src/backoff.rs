@@ -8,6 +8,18 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(300);
 /// A contact that lasted this long was a real one: the next pause is short again.
 const LASTED: Duration = Duration::from_secs(30);
+/// The longest after a contact, however short, on which the neighbor proved who it is: a link that keeps breaking is used
+/// as often as it works, and a neighbor that falls over each time is not dialled all the time.
+const PROVEN_PAUSE_MAX: Duration = Duration::from_secs(4);
+
+/// Who was at the other end of a contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Neighbor {
+    /// A node that proved who it is.
+    Proven,
+    /// Nobody, or who knows who.
+    Unproven,
+}
 
 /// Pauses that double, with jitter, so that many nodes do not dial a returning one in step.
 #[derive(Debug)]
@@ -21,9 +33,11 @@ impl Backoff {
     }
 
     /// A contact ended after `lasted`.
-    pub(crate) fn contact_ended(&mut self, lasted: Duration) {
+    pub(crate) fn contact_ended(&mut self, lasted: Duration, neighbor: Neighbor) {
         if lasted >= LASTED {
             self.next = PAUSE_MIN;
+        } else if neighbor == Neighbor::Proven {
+            self.next = self.next.min(PROVEN_PAUSE_MAX);
         }
     }
 
@@ -62,9 +76,21 @@ mod tests {
         for _ in 0..5 {
             backoff.pause(0);
         }
-        backoff.contact_ended(Duration::from_secs(2));
+        backoff.contact_ended(Duration::from_secs(2), Neighbor::Unproven);
         assert_eq!(backoff.pause(u32::MAX).as_secs(), 32);
-        backoff.contact_ended(Duration::from_secs(60));
+        backoff.contact_ended(Duration::from_secs(60), Neighbor::Unproven);
         assert_eq!(backoff.pause(u32::MAX).as_secs(), 1);
+    }
+
+    #[test]
+    fn a_neighbor_that_proved_who_it_is_is_dialled_again_soon_however_often_the_link_breaks() {
+        let mut backoff = Backoff::new();
+        for _ in 0..8 {
+            backoff.pause(0);
+        }
+        for _ in 0..3 {
+            backoff.contact_ended(Duration::from_millis(20), Neighbor::Proven);
+            assert_eq!(backoff.pause(u32::MAX).as_secs(), 4);
+        }
     }
 }

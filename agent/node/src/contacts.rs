@@ -15,6 +15,8 @@ use convergence_layer::{CloseReason, Control};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
+use crate::backoff::Neighbor;
+
 /// Which side opened a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Opener {
@@ -121,11 +123,13 @@ impl Contacts {
         loser != Some(id)
     }
 
-    /// A contact is over. Why we closed it, if we did.
-    pub(crate) fn ended(&self, id: ContactId) -> Option<String> {
+    /// A contact is over. Why we closed it, if we did, and who was there.
+    pub(crate) fn ended(&self, id: ContactId) -> (Option<String>, Neighbor) {
         let entry = self.lock().remove(&id);
         self.changed();
-        entry.and_then(|entry| entry.closing)
+        let is_proven = entry.as_ref().is_some_and(Entry::is_authenticated);
+        let neighbor = if is_proven { Neighbor::Proven } else { Neighbor::Unproven };
+        (entry.and_then(|entry| entry.closing), neighbor)
     }
 
     pub(crate) fn control(&self, id: ContactId, control: Control) {

@@ -15,6 +15,7 @@ use convergence_layer::{Event, Link};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::backoff::Neighbor;
 use crate::contacts::{DUPLICATE, Entry, Opener};
 use crate::node::Node;
 
@@ -30,9 +31,16 @@ pub(crate) struct ContactEnd {
     pub(crate) declared: Option<Eid>,
     /// How long it was open; zero where it never was.
     pub(crate) lasted: Duration,
+    /// Who was there, as far as it was proved.
+    pub(crate) neighbor: Neighbor,
 }
 
 impl ContactEnd {
+    /// Of one that never began.
+    pub(crate) fn before_it_began(reason: String) -> Self {
+        Self { reason, declared: None, lasted: Duration::ZERO, neighbor: Neighbor::Unproven }
+    }
+
     /// Whether it gave way to another contact with the same neighbor.
     pub(crate) fn was_duplicate(&self) -> bool {
         self.reason == DUPLICATE
@@ -43,16 +51,14 @@ impl ContactEnd {
 pub(crate) async fn run(node: &Arc<Node>, link: Link, url: &str, opener: Opener) -> ContactEnd {
     tokio::select! {
         end = run_to_end(node, link, url, opener) => end,
-        () = node.cut_off.cancelled() => {
-            ContactEnd { reason: "the agent stopped".to_owned(), declared: None, lasted: Duration::ZERO }
-        }
+        () = node.cut_off.cancelled() => ContactEnd::before_it_began("the agent stopped".to_owned()),
     }
 }
 
 async fn run_to_end(node: &Arc<Node>, mut link: Link, url: &str, opener: Opener) -> ContactEnd {
     let (declared, transfer_mru) = match opened(&mut link).await {
         Ok(opened) => opened,
-        Err(reason) => return ContactEnd { reason, declared: None, lasted: Duration::ZERO },
+        Err(reason) => return ContactEnd::before_it_began(reason),
     };
     let id = node.next_contact();
     let (departures, to_send) = mpsc::unbounded_channel();
@@ -60,7 +66,7 @@ async fn run_to_end(node: &Arc<Node>, mut link: Link, url: &str, opener: Opener)
     let since = Instant::now();
     if !node.contacts.opened(id, entry) {
         let _too_late = tokio::time::timeout(FAREWELL, closed(&mut link)).await;
-        return ContactEnd { reason: DUPLICATE.to_owned(), declared, lasted: since.elapsed() };
+        return ContactEnd { declared, ..ContactEnd::before_it_began(DUPLICATE.to_owned()) };
     }
     tracing::info!(link = url, node = declared.as_ref().map(tracing::field::display), "a contact is open");
     let input =
@@ -75,10 +81,11 @@ async fn run_to_end(node: &Arc<Node>, mut link: Link, url: &str, opener: Opener)
         }
         Err(lost) => lost.to_string(),
     };
-    let reason = node.contacts.ended(id).unwrap_or(reason);
+    let (closing, neighbor) = node.contacts.ended(id);
+    let reason = closing.unwrap_or(reason);
     node.inputs.post_end(Input::ContactClosed { contact: id });
     tracing::info!(link = url, reason, "a contact is over");
-    ContactEnd { reason, declared, lasted: since.elapsed() }
+    ContactEnd { reason, declared, lasted: since.elapsed(), neighbor }
 }
 
 /// Waits until the link is open: who is there, and the largest bundle that they take.

@@ -28,9 +28,9 @@ pub(super) async fn keep_contact(node: Arc<Node>, address: Address, stop: Cancel
         };
         let end = match connected {
             Ok(link) => run(&node, link, &address).await,
-            Err(reason) => ContactEnd { reason, declared: None, lasted: Duration::ZERO },
+            Err(reason) => ContactEnd::before_it_began(reason),
         };
-        backoff.contact_ended(end.lasted);
+        backoff.contact_ended(end.lasted, end.neighbor);
         let pause = backoff.pause(roll());
         tracing::debug!(peer = %address, reason = end.reason, ?pause, "dialling again after a pause");
         node.peers.set(&address, |peer| {

@@ -11,8 +11,8 @@ use crate::failure::{Failure, Kind};
 use crate::invocation::Invocation;
 use crate::output::Output;
 use crate::verbs::{
-    demo, drive, export, id, import, init, inspect, key, ls, peer, recv, rm, run, send, show, status, store,
-    subscribe, subscriptions, trust, unsubscribe,
+    bench, demo, drive, export, id, import, init, inspect, key, ls, peer, recv, rm, run, send, show, status,
+    store, subscribe, subscriptions, trust, unsubscribe,
 };
 
 /// Moves signed data between machines that are rarely connected.
@@ -60,6 +60,7 @@ pub(crate) enum Verb {
     Store(store::Store),
     Status(status::Status),
     Demo(demo::Demo),
+    Bench(bench::Bench),
 }
 
 /// What was asked for, or the exit code where help, the version or a usage error has been printed already.

@@ -23,6 +23,7 @@ mod output;
 mod printable;
 mod progress;
 mod quantity;
+mod running_agent;
 mod stop;
 mod temporary;
 mod verbs;

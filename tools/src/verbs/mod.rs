@@ -1,5 +1,6 @@
 //! The verbs, a file each: its arguments with their help, and what it does.
 
+pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod drive;
 pub(crate) mod export;
@@ -33,6 +34,7 @@ pub(crate) async fn run(verb: Verb, invocation: &Invocation, stop: Stop) -> Resu
     match verb {
         Verb::Run(run) => run.run(invocation, stop).await,
         Verb::Demo(demo) => demo.run(invocation, stop).await,
+        Verb::Bench(bench) => bench.run(invocation, stop).await,
         Verb::Drive(drive) => drive.run(invocation, stop).await,
         other => {
             tokio::select! {
@@ -64,6 +66,6 @@ async fn run_droppable(verb: Verb, invocation: &Invocation) -> Result<(), Failur
         Verb::Store(verb) => verb.run(invocation).await,
         Verb::Status(verb) => verb.run(invocation).await,
         // They are not dropped; `run` has taken them.
-        Verb::Run(_) | Verb::Demo(_) | Verb::Drive(_) => Ok(()),
+        Verb::Run(_) | Verb::Demo(_) | Verb::Bench(_) | Verb::Drive(_) => Ok(()),
     }
 }

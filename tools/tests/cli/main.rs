@@ -7,6 +7,7 @@
 )]
 
 mod agents;
+mod bench;
 mod bundles;
 mod demo;
 mod drives;

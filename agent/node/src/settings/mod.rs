@@ -114,7 +114,7 @@ impl Settings {
     }
 
     /// What the core needs of it, with the key that signs.
-    pub(crate) fn core(&self, key: &NodeKey) -> Config {
+    pub fn core(&self, key: &NodeKey) -> Config {
         Config {
             node: self.node.clone(),
             ipn: self.ipn.clone(),

@@ -2,17 +2,16 @@
 
 use std::path::Path;
 
-use agent_node::{Address, Call, Client, Discovery, Home, Reply, RunError, RunOptions};
+use agent_node::{Call, Client, Home, Reply};
 use bundle_format::Eid;
 use drive_volume::{InitOptions, Volume};
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
 use crate::docking::{self, Summary};
 use crate::endpoint::INBOX;
 use crate::failure::{Failure, Kind};
 use crate::failure_of_client::unexpected;
+use crate::running_agent::RunningAgent;
 use crate::stop::Stop;
 
 const GROUP: &str = "dtn://all/~demo";
@@ -24,13 +23,7 @@ pub(super) struct Cast {
     pub(super) clinic: Home,
     /// What all three subscribe to.
     pub(super) group: Eid,
-    agents: Vec<Agent>,
-}
-
-struct Agent {
-    url: String,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<Result<(), RunError>>,
+    agents: Vec<RunningAgent>,
 }
 
 impl Cast {
@@ -64,7 +57,7 @@ impl Cast {
     /// Starts the agents of the school and the van, and lets the school connect to the van.
     pub(super) async fn start(&mut self) -> Result<(), Failure> {
         for home in [self.van.clone(), self.school.clone()] {
-            let agent = Agent::start(home).await?;
+            let agent = RunningAgent::start(home).await?;
             self.agents.push(agent);
         }
         let mut client = Client::open(&self.school).await?;
@@ -101,39 +94,11 @@ impl Cast {
     pub(super) async fn end(&mut self) -> Result<(), Failure> {
         let agents = std::mem::take(&mut self.agents);
         let mut outcome = Ok(());
-        for Agent { stop, task, .. } in agents {
-            // It may have ended by itself.
-            let _ = stop.send(());
-            let ended = match task.await {
-                Ok(ended) => ended.map_err(Failure::from),
-                Err(error) => Err(Failure::failed(format!("an agent ended in disorder: {error}"))),
-            };
+        for agent in agents {
+            let ended = agent.end().await;
             outcome = outcome.and(ended);
         }
         outcome
-    }
-}
-
-impl Agent {
-    async fn start(home: Home) -> Result<Self, Failure> {
-        let (stop, stopped) = oneshot::channel::<()>();
-        let (ready, listening) = oneshot::channel();
-        let address: Address =
-            "tcp://127.0.0.1:0".parse().map_err(|_| Failure::failed("no loopback address"))?;
-        let options = RunOptions { listen: vec![address], discovery: Discovery::Off };
-        let mut task = tokio::spawn(agent_node::run(
-            home,
-            options,
-            move |urls: &[String]| drop(ready.send(urls.first().cloned().unwrap_or_default())),
-            async move { drop(stopped.await) },
-        ));
-        tokio::select! {
-            Ok(url) = listening => Ok(Self { url, stop, task }),
-            ended = &mut task => match ended {
-                Ok(Err(error)) => Err(error.into()),
-                _ => Err(Failure::failed("an agent of the demo did not start")),
-            },
-        }
     }
 }
 

@@ -13,7 +13,8 @@ const STATUS_REPORT: u64 = 1;
 pub enum AdministrativeRecord {
     /// Type 1.
     StatusReport(StatusReport),
-    /// A record of another type: ignored by who does not know it (RFC 9713 §2).
+    /// A record of another type, perhaps of one that nodes agree upon, as on that of
+    /// [`CustodySignal`](crate::CustodySignal)s; ignored by who does not know it (RFC 9713 §2).
     Unknown {
         /// The record type code.
         code: u64,

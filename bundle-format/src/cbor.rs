@@ -217,6 +217,11 @@ impl<'o> Cursor<'o> {
         self.peek().is_ok_and(|octet| octet >> 5 <= NINT)
     }
 
+    /// Passes over a tag, if one stands here; the item that it is about follows.
+    pub(crate) fn pass_tag(&mut self) -> Result<(), Malformed> {
+        if self.peek()? >> 5 == TAG { self.head().map(drop) } else { Ok(()) }
+    }
+
     /// Passes over one item, whatever it is, and returns its octets.
     pub(crate) fn skip(&mut self) -> Result<&'o [u8], Malformed> {
         let start = self.at;

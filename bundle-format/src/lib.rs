@@ -7,7 +7,8 @@
 //! - [`BundleReader`] takes octets of unknown origin as they arrive, [`Bundle`] takes a whole bundle; both end in a
 //!   [`CheckedBundle`], which only this crate can make.
 //! - [`NewBundle`] makes bundles, signed or not.
-//! - [`Reassembly`] puts the fragments of others together; [`AdministrativeRecord`] reads and writes status reports.
+//! - [`Reassembly`] puts the fragments of others together; [`AdministrativeRecord`] reads and writes status reports,
+//!   [`CustodySignal`] those about custody.
 //!
 //! The crate reads no clock, no file and no socket, and has no randomness of its own.
 
@@ -20,6 +21,8 @@ mod cbor;
 mod checked;
 mod cose;
 mod crc;
+mod custody;
+mod custody_signal;
 mod eid;
 mod flags;
 mod forwarding;
@@ -39,6 +42,7 @@ mod reassembly;
 mod reception;
 mod security;
 mod security_rules;
+mod sequences;
 mod signature;
 mod signing;
 mod sound_keys;
@@ -52,6 +56,8 @@ pub use block::{CanonicalBlock, HopCount, PayloadBlock, block_type};
 pub use bundle::Bundle;
 pub use checked::CheckedBundle;
 pub use crc::CrcType;
+pub use custody::{CustodyBlock, HopCustody};
+pub use custody_signal::CustodySignal;
 pub use eid::{DtnEid, Eid, EidError, OtherEid};
 pub use flags::{BlockFlags, BundleFlags};
 pub use forwarding::ForwardError;
@@ -59,8 +65,8 @@ pub use head::Head;
 pub use id::{BundleId, BundleIdError};
 pub use key::{KeyError, NodeKey, PublicKey};
 pub use limits::{
-    BLOCKS_MAX, EID_OCTETS_MAX, FILE_NAME_OCTETS_MAX, HEAD_OCTETS_MAX, Limits, MEDIA_TYPE_OCTETS_MAX,
-    TAIL_OCTETS_MAX,
+    BLOCKS_MAX, COLLECTION_NUMBERS_MAX, COLLECTION_RUNS_MAX, EID_OCTETS_MAX, FILE_NAME_OCTETS_MAX,
+    HEAD_OCTETS_MAX, Limits, MEDIA_TYPE_OCTETS_MAX, TAIL_OCTETS_MAX,
 };
 pub use malformed::{Fault, Malformed};
 pub use metadata::{Metadata, MetadataError, Priority};
@@ -72,6 +78,7 @@ pub use reason::ReasonCode;
 pub use reassembly::{Piece, Reassembly};
 pub use reception::Reception;
 pub use security::{AbstractSecurityBlock, SecurityOperation};
+pub use sequences::{BundleSequence, Counter, Run};
 pub use signature::{SignatureFault, SignatureVerdict};
 pub use sound_keys::SoundKeys;
 pub use status_report::{Asserted, StatusReport};

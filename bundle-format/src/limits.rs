@@ -30,6 +30,13 @@ pub const FILE_NAME_OCTETS_MAX: usize = 255;
 /// Longest media type in octets: RFC 6838 §4.2 allows 127 on each side of the slash.
 pub const MEDIA_TYPE_OCTETS_MAX: usize = 255;
 
+/// Most numbers that one collection of bundle sequences may name: what a node looks up in one step, at a few microseconds
+/// each.
+pub const COLLECTION_NUMBERS_MAX: u64 = 65_536;
+
+/// Most runs of consecutive numbers in one collection. A run takes two octets or more of a record of at most 64 KiB.
+pub const COLLECTION_RUNS_MAX: usize = 16_384;
+
 const _: () = assert!(PRIMARY_OCTETS_MAX * 2 < HEAD_OCTETS_MAX, "a head has room beside its primary block");
 const _: () =
     assert!(BLOCKS_MAX * 32 < HEAD_OCTETS_MAX, "as many small blocks as are allowed fit into a head");

@@ -167,6 +167,7 @@ fn name(block_type: u64, profile: &Profile) -> &'static str {
         block_type::INTEGRITY => "integrity",
         block_type::CONFIDENTIALITY => "confidentiality",
         other if other == profile.metadata_block_type => "metadata",
+        other if other == profile.custody_block_type => "custody",
         192..=255 => "private use",
         _ => "unknown",
     }
@@ -183,6 +184,9 @@ fn content(head: &Head, block: &CanonicalBlock, profile: &Profile) -> String {
             let name = metadata.file_name.map(|name| format!("name '{name}', ")).unwrap_or_default();
             let media = metadata.media_type.map(|media| format!("{media}, ")).unwrap_or_default();
             format!("{name}{media}priority {}", priority(metadata.priority))
+        }),
+        other if other == profile.custody_block_type => head.custody(profile).map(|custody| {
+            format!("number {}/{} of {}", custody.sequence, custody.number, custody.custodian)
         }),
         _ => None,
     };

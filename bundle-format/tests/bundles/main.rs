@@ -6,6 +6,7 @@
     reason = "a test that cannot set itself up has failed"
 )]
 
+mod custody;
 mod endpoints;
 mod forwarding;
 mod hostile;

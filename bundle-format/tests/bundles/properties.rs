@@ -143,6 +143,9 @@ proptest! {
         drop(Head::parse(octets.clone().into()));
         drop(Eid::from_cbor(&octets));
         drop(AdministrativeRecord::decode(&octets));
+        drop(bundle_format::CustodyBlock::decode(&octets));
+        let record = [&b"\x82\x0d\xa1\x01"[..], &octets].concat();
+        drop(AdministrativeRecord::decode(&record).map(|record| record.custody_signal(&Profile::default())));
         drop(text.parse::<Eid>());
         let _ = text.parse::<PublicKey>();
         let mut reader = BundleReader::new(&Limits::default(), &Profile::default());

@@ -1,9 +1,11 @@
 //! Whole bundles (RFC 9171), read at once and as they arrive.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use bundle_format::{
-    AdministrativeRecord, Bundle, BundleFlags, BundleReader, CheckedBundle, CreationTimestamp, DtnTime, Eid,
-    Head, Limits, Malformed, Metadata, NewBundle, NodeKey, Priority, Profile, Reassembly, StatusReport,
-    block_type,
+    AdministrativeRecord, Bundle, BundleFlags, BundleReader, BundleSequence, COLLECTION_NUMBERS_MAX,
+    CheckedBundle, CreationTimestamp, CustodySignal, DtnTime, Eid, Head, Limits, Malformed, Metadata,
+    NewBundle, NodeKey, Priority, Profile, Reassembly, StatusReport, block_type,
 };
 use bytes::{Bytes, BytesMut};
 
@@ -86,6 +88,25 @@ fn again(head: &Head, bundle: &CheckedBundle) {
     assert_eq!(parsed.payload(), payload);
 }
 
+/// A signal names a bounded number of bundles, and what is written of it says the same.
+fn custody_signal(record: &AdministrativeRecord) {
+    let profile = Profile::default();
+    let Some(Ok(signal)) = record.custody_signal(&profile) else { return };
+    let numbers = |sequences: &[BundleSequence]| -> u64 {
+        sequences.iter().flat_map(|sequence| &sequence.runs).map(|run| run.count).sum()
+    };
+    assert!(numbers(&signal.accepted) + numbers(&signal.refused) <= COLLECTION_NUMBERS_MAX);
+    let mut said = signal.clone();
+    said.accepted.retain(|sequence| !sequence.runs.is_empty());
+    said.refused.retain(|sequence| !sequence.runs.is_empty());
+    let again = AdministrativeRecord::decode(&said.record(&profile).encode()).expect("a record is read back");
+    let again = again.custody_signal(&profile).expect("a signal").expect("a signal is read back");
+    assert_eq!(
+        (numbers(&again.accepted), numbers(&again.refused)),
+        (numbers(&said.accepted), numbers(&said.refused))
+    );
+}
+
 /// What a node reads in a bundle.
 fn understood(bundle: &CheckedBundle) {
     let (head, payload) = (bundle.head(), bundle.payload().expect("the payload was kept"));
@@ -94,7 +115,8 @@ fn understood(bundle: &CheckedBundle) {
         assert!(!name.contains(['/', '\0']) && name != "." && name != "..", "{name:?} is the name of a file");
     }
     if let Ok(record) = AdministrativeRecord::decode(payload) {
-        assert_eq!(AdministrativeRecord::decode(&record.encode()), Ok(record));
+        assert_eq!(AdministrativeRecord::decode(&record.encode()).as_ref(), Ok(&record));
+        custody_signal(&record);
     }
     // Two of the same cover no more than one does.
     let once = Reassembly::plan(std::slice::from_ref(head));
@@ -114,8 +136,12 @@ pub fn bundle_seeds() -> Vec<Octets> {
     let at = Some(DtnTime(820_454_400_000));
     let record = AdministrativeRecord::StatusReport(StatusReport::delivered(signed.head(), at)).encode();
     let report = ours(BundleFlags::ADMINISTRATIVE_RECORD).unsigned(&profile, record.clone().into());
+    let accepted = BTreeMap::from([(1, BTreeSet::from([7, 8, 10, 11, 12, 13])), (9, BTreeSet::from([1]))]);
+    let signal =
+        CustodySignal::about(&accepted, &BTreeMap::from([(1, BTreeSet::from([20]))])).record(&profile);
+    let signal = ours(BundleFlags::ADMINISTRATIVE_RECORD).unsigned(&profile, signal.encode().into());
     let unsigned = ours(BundleFlags::empty()).unsigned(&profile, Bytes::from(vec![b'x'; 300]));
-    let ours = [Ok(signed), report, unsigned].map(|bundle| bundle.expect("a valid bundle"));
+    let ours = [Ok(signed), report, signal, unsigned].map(|bundle| bundle.expect("a valid bundle"));
     let mut seeds: Vec<Octets> = ours.iter().filter_map(CheckedBundle::encode).map(Octets::from).collect();
     seeds.push(theirs(0, &[], b"hello"));
     seeds.push(theirs(2, &[], &record));

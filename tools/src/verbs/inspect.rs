@@ -5,7 +5,8 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use bundle_format::{
-    AdministrativeRecord, BundleReader, CheckedBundle, Limits, Malformed, Profile, SignatureVerdict,
+    AdministrativeRecord, BundleReader, BundleSequence, CheckedBundle, Counter, CustodySignal, Limits,
+    Malformed, Profile, SignatureVerdict,
 };
 use bytes::Bytes;
 use clap::Args;
@@ -20,6 +21,9 @@ use crate::invocation::Invocation;
 const PIECE_OCTETS: usize = 64 << 10;
 /// Payloads up to this length are kept, because they may be administrative records.
 const RECORD_OCTETS_MAX: usize = 64 << 10;
+
+/// Runs of numbers of a custody signal that are shown for each disposition.
+const RUNS_SHOWN: usize = 64;
 
 /// Take a bundle apart: its fields, its blocks, its CRCs, its signature
 #[derive(Debug, Args)]
@@ -71,7 +75,7 @@ impl Inspect {
 fn inspected(bundle: &CheckedBundle, payload: &[u8], profile: &Profile) -> Inspected {
     let head = bundle.head();
     let record = head.is_administrative_record().then(|| match AdministrativeRecord::decode(payload) {
-        Ok(record) => record_words(&record),
+        Ok(record) => record_words(&record, profile),
         Err(error) => format!("an administrative record that is malformed: {error}"),
     });
     Inspected {
@@ -95,7 +99,12 @@ fn signature(verdict: &SignatureVerdict) -> Signature {
     Signature { verdict: word, key, fault }
 }
 
-fn record_words(record: &AdministrativeRecord) -> String {
+fn record_words(record: &AdministrativeRecord, profile: &Profile) -> String {
+    match record.custody_signal(profile) {
+        Some(Ok(signal)) => return signal_words(&signal),
+        Some(Err(error)) => return format!("a custody signal that is malformed: {error}"),
+        None => {}
+    }
     let report = match record {
         AdministrativeRecord::StatusReport(report) => report,
         AdministrativeRecord::Unknown { code, .. } => {
@@ -124,6 +133,23 @@ fn record_words(record: &AdministrativeRecord) -> String {
         time_of_dtn(report.creation.time.0).unwrap_or_else(|| "an unknown time".to_owned()),
         report.creation.sequence
     )
+}
+
+fn signal_words(signal: &CustodySignal) -> String {
+    let words = |sequences: &[BundleSequence]| {
+        let runs = sequences.iter().flat_map(|sequence| {
+            sequence.runs.iter().map(move |run| match (&sequence.counter, run.count) {
+                (Counter::Id(id), 1) => format!("{id}/{}", run.first),
+                (Counter::Id(id), count) => format!("{id}/{}+{}", run.first, count - 1),
+                (Counter::Destination(destination), count) => {
+                    format!("{destination}/{}+{}", run.first, count.saturating_sub(1))
+                }
+            })
+        });
+        let runs: Vec<String> = runs.take(RUNS_SHOWN).collect();
+        if runs.is_empty() { "nothing".to_owned() } else { runs.join(", ") }
+    };
+    format!("custody signal: accepted {}; refused {}", words(&signal.accepted), words(&signal.refused))
 }
 
 fn verdict_words(verdict: &SignatureVerdict) -> String {

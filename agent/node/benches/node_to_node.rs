@@ -1,8 +1,10 @@
 //! How fast bundles go from one node's disk to another's over loopback, what a full store costs to open, and what an idle
 //! agent costs to keep.
 //!
-//! `cargo bench -p agent-node`. Both nodes are real: signed bundles, every acknowledgement after its fsync, both ends on
-//! the same two stores' disk (`TMPDIR` chooses it) and the same processors. Beside them stands what the disk itself does.
+//! `cargo bench -p agent-node`, or with `-- small`, `-- large` or `-- many` one part of it. Both nodes are real: signed
+//! bundles, every acknowledgement after its fsync, both ends on the same two stores' disk (`TMPDIR` chooses it) and the
+//! same processors. Large bundles take turns with plain writing of as many octets to the same disk, because shared disks
+//! do not keep their pace: each run is compared with the disk as it was a moment before.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -19,26 +21,34 @@ use bundle_format::Metadata;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-/// Runs of each transfer; the middle one counts.
-const RUNS: usize = 3;
+/// Runs of each measurement; the middle one counts.
+const RUNS: usize = 5;
+/// Octets between two syncs where the disk is measured as the writer uses it: what one transaction takes at most.
+const COMMIT_OCTETS: usize = 4 << 20;
 /// Local programs that fill a store at the same time, so that their bundles share fsyncs.
 const SENDERS: usize = 32;
 /// The argument with which this program runs an idle agent in a process of its own.
 const IDLE: &str = "--idle-agent";
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
-    if let (Some(first), Some(home)) = (arguments.next(), arguments.next())
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if let [first, home] = arguments.as_slice()
         && first == IDLE
     {
-        return runtime().block_on(idle(Path::new(&home)));
+        return runtime().block_on(idle(Path::new(home)));
     }
+    let wanted = |part: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == part);
     runtime().block_on(async {
-        println!("{:<44} {:>14} {:>14}", "", "time", "rate");
-        transfer(10_000, 1 << 10).await;
-        transfer(50, 10 << 20).await;
-        disk(500 << 20);
-        many(100_000).await;
+        println!("{:<48} {:>12} {:>22}", "", "time", "rate");
+        if wanted("small") {
+            small(10_000, 1 << 10).await;
+        }
+        if wanted("large") {
+            large(50, 10 << 20).await;
+        }
+        if wanted("many") {
+            many(100_000).await;
+        }
     });
 }
 
@@ -46,55 +56,118 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// The time for bundles to get from a node that has them to one that connects to it.
-async fn transfer(bundles: u64, octets: usize) {
+/// Many small bundles from node to node.
+async fn small(bundles: u64, octets: usize) {
     let mut times = Vec::new();
     for _ in 0..RUNS {
-        let folder = tempfile::tempdir().unwrap();
-        let (a, b) = (new_home(folder.path(), "a"), new_home(folder.path(), "b"));
-        trust(&a, &b).await;
-        trust(&b, &a).await;
-        let (a, b) = (Agent::start(a).await, Agent::start(b).await);
-        fill(&a.home, bundles, octets).await;
-        let mut at_b = Client::open(&b.home).await.unwrap();
-        let began = Instant::now();
-        at_b.call(Call::PeerAdd { url: a.url.clone() }).await.unwrap();
-        while status(&mut at_b).await.store.bundles < bundles {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        times.push(began.elapsed());
-        drop(at_b);
-        a.stop().await;
-        b.stop().await;
+        times.push(transfer(bundles, octets).await.0);
     }
-    times.sort();
-    let time = times.get(RUNS / 2).unwrap();
-    let seconds = time.as_secs_f64();
-    let all = bundles as f64 * octets as f64 / 1e6;
-    let rate = format!("{:.0}/s {:.1} MB/s", bundles as f64 / seconds, all / seconds);
-    row(&format!("{bundles} x {octets} octets, signed, node to node"), *time, &rate);
-    println!("    runs: {times:?}");
+    let time = middle(&times);
+    let per_second = bundles as f64 / time.as_secs_f64();
+    let rate = format!("{per_second:.0}/s {:.1} MB/s", per_second * octets as f64 / 1e6);
+    row(&format!("{bundles} x {octets} octets, signed, node to node"), time, &rate);
 }
 
-/// What `dd bs=1M conv=fsync` does.
-fn disk(octets: usize) {
-    let mut times = Vec::new();
+/// A few large bundles from node to node, in turns with the disk by itself.
+async fn large(bundles: u64, octets: usize) {
+    let all = octets * usize::try_from(bundles).unwrap();
+    let (mut synced_once, mut synced_often, mut sent) = (vec![], vec![], vec![]);
+    let (mut shares, mut worked) = (vec![], vec![]);
     for _ in 0..RUNS {
-        let folder = tempfile::tempdir().unwrap();
-        let block: Vec<u8> =
-            (0..1_u32 << 20).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-        let began = Instant::now();
-        let mut file = std::fs::File::create(folder.path().join("file")).unwrap();
-        for _ in 0..octets / block.len() {
-            file.write_all(&block).unwrap();
-        }
-        file.sync_all().unwrap();
-        times.push(began.elapsed());
+        let once = write(all, all);
+        synced_often.push(write(all, COMMIT_OCTETS));
+        let (transferred, work) = transfer(bundles, octets).await;
+        shares.push(once.as_secs_f64() / transferred.as_secs_f64());
+        synced_once.push(once);
+        sent.push(transferred);
+        worked.push(work);
     }
+    for (what, times) in [
+        (format!("{all} octets written, synced at the end"), synced_once),
+        (format!("{all} octets written, synced each {COMMIT_OCTETS}"), synced_often),
+        (format!("{bundles} x {octets} octets, signed, node to node"), sent),
+    ] {
+        let time = middle(&times);
+        row(&what, time, &format!("{:.1} MB/s", all as f64 / 1e6 / time.as_secs_f64()));
+        println!("    runs: {times:.2?}");
+    }
+    shares.sort_by(f64::total_cmp);
+    println!("    of the disk's rate, synced at the end: {shares:.2?}");
+    println!("    processor time of both nodes: {:.2?}", middle(&worked));
+}
+
+/// The time for bundles to get from a node that has them to one that connects to it, and what processors worked on it.
+async fn transfer(bundles: u64, octets: usize) -> (Duration, Duration) {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b) = (new_home(folder.path(), "a"), new_home(folder.path(), "b"));
+    trust(&a, &b).await;
+    trust(&b, &a).await;
+    let (a, b) = (Agent::start(a).await, Agent::start(b).await);
+    fill(&a.home, bundles, octets).await;
+    let mut at_b = Client::open(&b.home).await.unwrap();
+    warm_up(octets * usize::try_from(bundles).unwrap());
+    let (began, worked) = (Instant::now(), processor_time());
+    at_b.call(Call::PeerAdd { url: a.url.clone() }).await.unwrap();
+    while status(&mut at_b).await.store.bundles < bundles {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let (time, worked) = (began.elapsed(), processor_time().saturating_sub(worked));
+    drop(at_b);
+    a.stop().await;
+    b.stop().await;
+    (time, worked)
+}
+
+/// The time to write so many octets to a new file in sequence, synced whenever `each` of them are written: with all of
+/// them what `dd bs=4M conv=fdatasync` does.
+fn write(octets: usize, each: usize) -> Duration {
+    let folder = tempfile::tempdir().unwrap();
+    let block = noise(COMMIT_OCTETS);
+    warm_up(octets);
+    let began = Instant::now();
+    let mut file = std::fs::File::create(folder.path().join("file")).unwrap();
+    for written in (block.len()..=octets).step_by(block.len()) {
+        file.write_all(&block).unwrap();
+        if written % each == 0 {
+            file.sync_data().unwrap();
+        }
+    }
+    began.elapsed()
+}
+
+/// Makes sure that the system has memory at hand for the pages of a file. A virtual machine gives memory that has been
+/// free for seconds back to its host, and getting it again takes longer than writing to the disk. Pages are found again
+/// only by writes of their size.
+fn warm_up(octets: usize) {
+    let mut scratch = tempfile::tempfile().unwrap();
+    let block = noise(COMMIT_OCTETS);
+    for _ in 0..2 * octets / block.len() {
+        scratch.write_all(&block).unwrap();
+    }
+}
+
+/// Octets that no disk can make small.
+fn noise(octets: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut noise = Vec::with_capacity(octets + 8);
+    while noise.len() < octets {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        noise.extend_from_slice(&state.to_be_bytes());
+    }
+    noise.truncate(octets);
+    noise
+}
+
+/// What processors have worked for this process.
+fn processor_time() -> Duration {
+    let clock = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(clock).unwrap()
+}
+
+fn middle(times: &[Duration]) -> Duration {
+    let mut times = times.to_vec();
     times.sort();
-    let time = times.get(RUNS / 2).unwrap();
-    let rate = format!("{:.1} MB/s", octets as f64 / 1e6 / time.as_secs_f64());
-    row(&format!("{octets} octets written in sequence and synced"), *time, &rate);
+    *times.get(RUNS / 2).unwrap()
 }
 
 /// Opening a store with many bundles, and the memory of an idle agent on it.
@@ -113,8 +186,7 @@ async fn many(bundles: u64) {
         times.push(began.elapsed());
         client.close().await.unwrap();
     }
-    times.sort();
-    row(&format!("opening a store of {bundles} bundles"), *times.get(RUNS / 2).unwrap(), "");
+    row(&format!("opening a store of {bundles} bundles"), middle(&times), "");
     let this = std::env::current_exe().unwrap();
     let output = std::process::Command::new(this).arg(IDLE).arg(home.folder()).output().unwrap();
     println!("{}", String::from_utf8_lossy(&output.stdout).trim_end());
@@ -133,7 +205,7 @@ async fn idle(folder: &Path) {
 }
 
 fn row(what: &str, time: Duration, rate: &str) {
-    println!("{what:<44} {:>12.1}ms {rate:>22}", time.as_secs_f64() * 1e3);
+    println!("{what:<48} {:>12.1}ms {rate:>22}", time.as_secs_f64() * 1e3);
 }
 
 struct Agent {
@@ -187,7 +259,7 @@ async fn fill(home: &Home, bundles: u64, octets: usize) {
             let mut client = Client::open(&home).await.unwrap();
             let order = order();
             for index in (sender..bundles).step_by(SENDERS) {
-                let mut body = vec![0_u8; octets];
+                let mut body = noise(octets);
                 body.get_mut(..8).unwrap().copy_from_slice(&index.to_be_bytes());
                 client.send(&order, &body[..], Some(octets as u64), &mut |_| {}).await.unwrap();
             }

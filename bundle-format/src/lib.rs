@@ -34,6 +34,7 @@ mod limits;
 mod malformed;
 mod metadata;
 mod new_bundle;
+mod passing;
 mod primary;
 mod profile;
 mod reader;
@@ -71,6 +72,7 @@ pub use limits::{
 pub use malformed::{Fault, Malformed};
 pub use metadata::{Metadata, MetadataError, Priority};
 pub use new_bundle::{BuildError, NewBundle, StreamError};
+pub use passing::PassingPayload;
 pub use primary::{Fragment, FragmentExtent, Identity, PrimaryBlock};
 pub use profile::{Profile, SignatureProfile};
 pub use reader::BundleReader;

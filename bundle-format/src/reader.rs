@@ -1,16 +1,18 @@
 //! A bundle as it arrives, octets in any pieces: nothing is kept before limits are checked, and never more than a head.
 //!
 //! Three phases: the head is gathered, payload octets pass through and are hashed, verified and added to the CRC, the
-//! tail is gathered. The caller keeps the payload octets wherever it wants to.
+//! tail is gathered. The caller keeps the payload octets wherever it wants to. What is computed over them is most of
+//! the work, and can be handed over to another thread.
 
 use bytes::{Bytes, BytesMut};
 
-use crate::checked::{CheckedBundle, PayloadCheck, compare_tail, payload_crc, tail_of};
+use crate::checked::{CheckedBundle, compare_tail, tail_of};
 use crate::crc::RunningCrc;
 use crate::framing::Framing;
 use crate::head::Head;
 use crate::limits::{HEAD_OCTETS_MAX, Limits, TAIL_OCTETS_MAX};
 use crate::malformed::{Fault, Malformed};
+use crate::passing::PassingPayload;
 use crate::profile::Profile;
 
 /// Reads one bundle from a stream of unknown origin. After an error the bundle is lost: drop the reader.
@@ -29,8 +31,8 @@ enum Phase {
 struct Body {
     head: Head,
     payload_left: u64,
-    crc: RunningCrc,
-    check: PayloadCheck,
+    /// Elsewhere, once it was handed over.
+    passing: Option<PassingPayload>,
     tail: BytesMut,
 }
 
@@ -69,7 +71,30 @@ impl BundleReader {
         }
     }
 
+    /// Once the head is complete: hands over what is computed over the payload. From then on the caller gives to it what
+    /// [`Self::push`] returns, in order and on any thread, and the bundle ends with [`Self::finish_with`].
+    pub fn hand_over(&mut self) -> Option<PassingPayload> {
+        match &mut self.phase {
+            Phase::Head { .. } => None,
+            Phase::Body(body) => body.passing.take(),
+        }
+    }
+
+    /// Ends a bundle whose payload was computed over elsewhere.
+    ///
+    /// # Panics
+    /// If the payload that passed there is not as long as this bundle's.
+    pub fn finish_with(mut self, passing: PassingPayload) -> Result<CheckedBundle, Malformed> {
+        if let Phase::Body(body) = &mut self.phase {
+            body.passing = Some(passing);
+        }
+        self.finish()
+    }
+
     /// Ends the bundle: all its octets must have been pushed. The payload is not part of the result.
+    ///
+    /// # Panics
+    /// If the payload was handed over.
     pub fn finish(self) -> Result<CheckedBundle, Malformed> {
         match self.phase {
             Phase::Head { gathered, .. } => Err(Malformed::new(gathered.len() as u64, Fault::Truncated)),
@@ -96,16 +121,17 @@ impl Body {
         if least > limits.bundle_octets_max {
             return Err(Malformed::new(head_octets, Fault::BundleTooLarge));
         }
-        let (crc, check) = (payload_crc(&head), PayloadCheck::begin(&head, profile));
-        Ok(Self { payload_left: head.payload_octets(), head, crc, check, tail: BytesMut::new() })
+        let passing = Some(PassingPayload::begin(&head, profile));
+        Ok(Self { payload_left: head.payload_octets(), head, passing, tail: BytesMut::new() })
     }
 
     fn push(&mut self, mut octets: Bytes) -> Result<Bytes, Malformed> {
         let length = usize::try_from(self.payload_left).unwrap_or(usize::MAX).min(octets.len());
         let payload = octets.split_to(length);
         self.payload_left -= length as u64;
-        self.crc.update(&payload);
-        self.check.update(&payload);
+        if let Some(passing) = &mut self.passing {
+            passing.update(&payload);
+        }
         if self.payload_left == 0 {
             if self.tail.len() + octets.len() > TAIL_OCTETS_MAX {
                 return Err(Malformed::new(self.tail_start(), Fault::TrailingOctets));
@@ -124,8 +150,14 @@ impl Body {
         if self.payload_left > 0 {
             return Err(Malformed::new(tail_start - self.payload_left, Fault::Truncated));
         }
-        compare_tail(&self.tail, &tail_of(self.crc), tail_start)?;
-        Ok(CheckedBundle::new(self.head, self.tail.freeze(), None, self.check.finish()))
+        let passing = self.passing.expect("what was handed over comes back before the bundle ends");
+        assert!(
+            passing.octets() == self.head.payload_octets(),
+            "the whole payload passed where it was handed over"
+        );
+        let (tail, found) = passing.finish();
+        compare_tail(&self.tail, &tail, tail_start)?;
+        Ok(CheckedBundle::new(self.head, self.tail.freeze(), None, found))
     }
 }
 

@@ -180,6 +180,33 @@ proptest! {
         prop_assert_eq!(&passed, &payload);
         prop_assert_eq!(reader.finish_with_payload(passed.into()), Ok(bundle));
     }
+
+    #[test]
+    fn a_payload_can_be_computed_over_elsewhere(
+        payload in proptest::collection::vec(any::<u8>(), 0..5000),
+        size in 1_usize..2000,
+        damaged in proptest::option::of(any::<prop::sample::Index>()),
+    ) {
+        let bundle = crate::draft().unsigned(&Profile::default(), payload.into()).unwrap();
+        let mut octets = bundle.encode().unwrap().to_vec();
+        if let Some(damaged) = damaged {
+            // Payload and tail: what is wrong there is found at the end.
+            let start = bundle.head().bytes().len();
+            octets[start + damaged.index(bundle.encode().unwrap().len() - start)] ^= 1;
+        }
+        let (mut here, mut other) = (BundleReader::new(&Limits::default(), &Profile::default()),
+            BundleReader::new(&Limits::default(), &Profile::default()));
+        let mut elsewhere = None;
+        for piece in octets.chunks(size) {
+            here.push(Bytes::copy_from_slice(piece)).unwrap();
+            let passed = other.push(Bytes::copy_from_slice(piece)).unwrap();
+            match &mut elsewhere {
+                Some(passing) => bundle_format::PassingPayload::update(passing, &passed),
+                None => elsewhere = other.hand_over(),
+            }
+        }
+        prop_assert_eq!(other.finish_with(elsewhere.unwrap()), here.finish());
+    }
 }
 
 #[test]

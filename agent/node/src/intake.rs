@@ -1,7 +1,7 @@
 //! One bundle's octets on their way in, from a link or from a local program.
 //!
-//! Up to 1 MiB they are gathered and parsed as one; more of them pass through a reader into the store, piece by piece. As
-//! soon as the head is known, and more is to come, the cheap questions of admission are asked, so that what will be
+//! Up to 1 MiB they are gathered and parsed as one; more of them pass through a reader into the store, piece by piece, and
+//! are hashed beside that. As soon as the head is known, and more is to come, the cheap questions of admission are asked, so that what will be
 //! refused is not received.
 
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::driver::{Lost, Room};
+use crate::hashing::{Hashed, Hashing};
 use crate::node::Node;
 use crate::staging::{Staging, permit};
 
@@ -26,8 +27,25 @@ pub(crate) const IN_MEMORY_OCTETS_MAX: usize = 1 << 20;
 pub(crate) enum Taken {
     /// Whole, in memory; its signature has not been looked at. Its octets hold these permits.
     Whole(Bundle, Option<OwnedSemaphorePermit>),
-    /// Checked, its payload in the store.
-    Staged(Box<CheckedBundle>, Number),
+    /// Its payload is in the store, or on its way there, and being hashed.
+    Staged(Box<Staged>),
+}
+
+/// A bundle whose octets have all come, with a payload too large for memory. Who drops it gives the payload up.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    reader: BundleReader,
+    hashed: Hashed,
+    staging: Staging,
+}
+
+impl Staged {
+    /// Waits for the hash: the bundle, checked, and where its payload is.
+    pub(crate) async fn settled(self) -> Result<(Box<CheckedBundle>, Number), NotTaken> {
+        let passing = self.hashed.result().await?;
+        let bundle = self.reader.finish_with(passing)?;
+        Ok((Box::new(bundle), self.staging.finish().await?))
+    }
 }
 
 /// Why a bundle does not come in.
@@ -65,7 +83,7 @@ pub(crate) struct Intake {
 #[derive(Debug)]
 enum State {
     Gathering { pieces: Vec<Bytes>, octets: usize, held: Option<OwnedSemaphorePermit>, probe: Probe },
-    Passing { reader: Box<BundleReader>, staging: Staging },
+    Passing { reader: Box<BundleReader>, hashing: Hashing, staging: Staging },
 }
 
 /// Looks for the head while octets are gathered.
@@ -86,9 +104,9 @@ impl Intake {
     pub(crate) async fn push(&mut self, octets: Bytes) -> Result<(), NotTaken> {
         let permit = permit(&self.budget, octets.len()).await?;
         match &mut self.state {
-            State::Passing { reader, staging } => {
+            State::Passing { reader, hashing, staging } => {
                 let payload = reader.push(octets)?;
-                Ok(staging.push(payload, permit).await?)
+                pass_on(&self.budget, (hashing, staging), payload, Some(permit)).await
             }
             State::Gathering { pieces, octets: gathered, held, probe } => {
                 *gathered += octets.len();
@@ -116,9 +134,9 @@ impl Intake {
                 let bundle = Bundle::parse(in_one(pieces), &self.node.config.limits)?;
                 Ok(Taken::Whole(bundle, held))
             }
-            State::Passing { reader, staging } => {
-                let bundle = reader.finish()?;
-                Ok(Taken::Staged(Box::new(bundle), staging.finish().await?))
+            State::Passing { reader, hashing, mut staging } => {
+                staging.post_rest().await?;
+                Ok(Taken::Staged(Box::new(Staged { reader: *reader, hashed: hashing.end(), staging })))
             }
         }
     }
@@ -163,12 +181,17 @@ impl Intake {
     async fn pass(&mut self) -> Result<(), NotTaken> {
         let mut reader = Box::new(BundleReader::new(&self.node.config.limits, &self.node.config.profile));
         let State::Gathering { pieces, held, .. } = &mut self.state else { return Ok(()) };
-        let (pieces, held) = (std::mem::take(pieces), held.take());
-        let mut payload = Vec::new();
+        let (pieces, mut held) = (std::mem::take(pieces), held.take());
+        let (mut begun, mut payload, mut passing) = (Bytes::new(), Vec::new(), None);
         for piece in pieces {
-            payload.push(reader.push(piece)?);
+            let passed = reader.push(piece)?;
+            if passing.is_some() {
+                payload.push(passed);
+            } else {
+                (begun, passing) = (passed, reader.hand_over());
+            }
         }
-        // A head is far smaller than what was gathered.
+        let hashing = Hashing::new(passing.expect("a head is far smaller than what was gathered"));
         if let Some(head) = reader.head().cloned() {
             self.consider(head).await?;
         }
@@ -176,12 +199,14 @@ impl Intake {
             Some(room) => room,
             None => self.node.inputs.ask_for_room().await?,
         };
-        let number = room.number().await?;
-        let mut staging = Staging::at(&self.node, number);
-        if let Some(held) = held {
-            staging.push(in_one(payload), held).await?;
+        let mut staging = Staging::at(&self.node, room.number().await?);
+        let permit = part_of(&mut held, begun.len());
+        staging.push(begun, permit).await?;
+        for piece in payload {
+            let permit = part_of(&mut held, piece.len());
+            pass_on(&self.budget, (&hashing, &mut staging), piece, permit).await?;
         }
-        self.state = State::Passing { reader, staging };
+        self.state = State::Passing { reader, hashing, staging };
         Ok(())
     }
 
@@ -199,6 +224,25 @@ impl Intake {
             None => Ok(()),
         }
     }
+}
+
+/// Gives octets of a payload to the hash and to the store; each holds permits for them as long as it needs them.
+async fn pass_on(
+    budget: &Arc<Semaphore>,
+    (hashing, staging): (&Hashing, &mut Staging),
+    payload: Bytes,
+    held: Option<OwnedSemaphorePermit>,
+) -> Result<(), NotTaken> {
+    if !payload.is_empty() {
+        hashing.push(payload.clone(), permit(budget, payload.len()).await?);
+        staging.push(payload, held).await?;
+    }
+    Ok(())
+}
+
+/// The permits of some of the octets that hold these.
+fn part_of(held: &mut Option<OwnedSemaphorePermit>, octets: usize) -> Option<OwnedSemaphorePermit> {
+    held.as_mut().and_then(|held| held.split(octets.min(held.num_permits())))
 }
 
 fn in_one(mut pieces: Vec<Bytes>) -> Bytes {

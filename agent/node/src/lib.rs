@@ -15,6 +15,7 @@ mod contact;
 mod contacts;
 mod driver;
 mod engine;
+mod hashing;
 mod home;
 mod intake;
 mod key_file;

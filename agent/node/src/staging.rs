@@ -14,8 +14,9 @@ use crate::driver::Lost;
 use crate::node::Node;
 
 /// Octets that one contact or one local program may have under way between its socket and the disk: twice what one
-/// transaction takes, so that the next is filled while one is on its way to the disk.
-pub(crate) const BUDGET_OCTETS: usize = 8 << 20;
+/// transaction takes, so that the next is filled while one is on its way to the disk, and as much again as half of that
+/// for the hash to fall behind. Octets that await both count twice.
+pub(crate) const BUDGET_OCTETS: usize = 12 << 20;
 
 /// A budget of [`BUDGET_OCTETS`].
 pub(crate) fn budget() -> Arc<Semaphore> {
@@ -53,14 +54,18 @@ impl Staging {
     }
 
     /// Takes octets, with the permits that they hold.
-    pub(crate) async fn push(&mut self, mut octets: Bytes, permit: OwnedSemaphorePermit) -> Result<(), Lost> {
+    pub(crate) async fn push(
+        &mut self,
+        mut octets: Bytes,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Result<(), Lost> {
         if self.node.rooms.contains(self.number) {
             return Err(Lost::Full);
         }
         self.octets += octets.len() as u64;
-        match &mut self.held {
-            Some(held) => held.merge(permit),
-            None => self.held = Some(permit),
+        match (&mut self.held, permit) {
+            (Some(held), Some(permit)) => held.merge(permit),
+            (held, permit) => *held = held.take().or(permit),
         }
         while self.partial.len() + octets.len() >= CHUNK_OCTETS {
             let rest = octets.split_off(CHUNK_OCTETS - self.partial.len());
@@ -72,11 +77,14 @@ impl Staging {
         Ok(())
     }
 
-    /// All octets were given: whoever adopts the payload now finds it whole.
+    /// All octets were given: the last of them need not wait for more.
+    pub(crate) async fn post_rest(&mut self) -> Result<(), Lost> {
+        if self.partial.is_empty() { Ok(()) } else { self.post().await }
+    }
+
+    /// Whoever adopts the payload now finds it whole.
     pub(crate) async fn finish(mut self) -> Result<Number, Lost> {
-        if !self.partial.is_empty() {
-            self.post().await?;
-        }
+        self.post_rest().await?;
         self.finished = true;
         Ok(self.number)
     }

@@ -1,17 +1,17 @@
 //! The receiving side of a contact: transfers become bundles, bundles become inputs, in the order in which they came.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use agent_core::input::{ContactId, Input, SendOutcome, TransferId};
 use agent_core::refusal::Refusal;
 use agent_core::store::PayloadPlace;
-use bundle_format::CheckedBundle;
 use convergence_layer::{Control, Event, Link, RefusalReason};
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::driver::{Lost, refusal_reason};
-use crate::intake::{Intake, NotTaken, Taken};
+use crate::intake::{Intake, NotTaken, Staged, Taken};
 use crate::node::Node;
 use crate::staging::budget;
 use crate::verification::Verdict;
@@ -22,9 +22,10 @@ const CHECKING_MAX: usize = 512;
 /// Takes what happens on a link until it is closed; why it was.
 pub(super) async fn receive_all(node: &Arc<Node>, contact: ContactId, link: &mut Link, url: &str) -> String {
     let (to_settle, settling) = mpsc::channel(CHECKING_MAX);
-    let desk = Desk { node: Arc::clone(node), contact, control: link.control.clone(), url: url.to_owned() };
+    let (control, url, told_malformed) = (link.control.clone(), url.to_owned(), Arc::default());
+    let desk = Desk { node: Arc::clone(node), contact, control, url, told_malformed };
     let settler = tokio::spawn(settle_all(desk.clone(), settling));
-    let mut receiving = Receiving { desk, budget: budget(), to_settle, current: None, told_malformed: false };
+    let mut receiving = Receiving { desk, budget: budget(), to_settle, current: None };
     let reason = loop {
         match link.events.recv().await {
             Some(Event::Closed { reason }) => break reason,
@@ -53,6 +54,8 @@ struct Desk {
     contact: ContactId,
     control: UnboundedSender<Control>,
     url: String,
+    /// Whether somebody was told already that what comes here is malformed.
+    told_malformed: Arc<AtomicBool>,
 }
 
 impl Desk {
@@ -64,12 +67,33 @@ impl Desk {
     fn refuse_for(&self, transfer: TransferId, refusal: &Refusal) {
         self.refuse(transfer, refusal_reason(refusal));
     }
+
+    /// A transfer does not come in. The contact goes on, unless the node itself cannot.
+    fn turn_away(&self, transfer: TransferId, fault: NotTaken) -> Result<(), Lost> {
+        match fault {
+            NotTaken::Malformed(fault) => {
+                if self.told_malformed.swap(true, Ordering::Relaxed) {
+                    self.node.news.malformed_again();
+                } else {
+                    self.node.news.malformed(&self.url, &fault.to_string());
+                }
+                self.refuse(transfer, RefusalReason::NotAcceptable);
+            }
+            NotTaken::Refused(refusal) => {
+                self.node.news.count(&refusal);
+                self.refuse_for(transfer, &refusal);
+            }
+            NotTaken::Lost(Lost::Full) => self.refuse(transfer, RefusalReason::NoResources),
+            NotTaken::Lost(lost) => return Err(lost),
+        }
+        Ok(())
+    }
 }
 
 /// A bundle that is here, and may still be being checked.
 enum Settling {
     Checking(TransferId, oneshot::Receiver<Verdict>, Option<OwnedSemaphorePermit>),
-    Checked(TransferId, Box<CheckedBundle>, PayloadPlace),
+    Hashing(TransferId, Box<Staged>),
 }
 
 struct Receiving {
@@ -78,7 +102,6 @@ struct Receiving {
     to_settle: mpsc::Sender<Settling>,
     /// The transfer under way; without an intake where it was refused already.
     current: Option<(TransferId, Option<Intake>)>,
-    told_malformed: bool,
 }
 
 impl Receiving {
@@ -94,7 +117,10 @@ impl Receiving {
                 let (transfer, outcome) = (*transfer, intake.push(octets).await);
                 match outcome {
                     Ok(()) => Ok(()),
-                    Err(fault) => self.refuse(transfer, &fault),
+                    Err(fault) => {
+                        self.current = Some((transfer, None));
+                        self.desk.turn_away(transfer, fault)
+                    }
                 }
             }
             Event::Received => self.received().await,
@@ -125,34 +151,10 @@ impl Receiving {
             Ok(Taken::Whole(bundle, held)) => {
                 Settling::Checking(transfer, self.desk.node.verification.check(bundle), held)
             }
-            Ok(Taken::Staged(bundle, number)) => {
-                Settling::Checked(transfer, bundle, PayloadPlace::Staged(number))
-            }
-            Err(fault) => return self.refuse(transfer, &fault),
+            Ok(Taken::Staged(staged)) => Settling::Hashing(transfer, staged),
+            Err(fault) => return self.desk.turn_away(transfer, fault),
         };
         self.to_settle.send(settling).await.map_err(|_| Lost::Stopped)
-    }
-
-    /// A transfer does not come in. The contact goes on, unless the node itself cannot.
-    fn refuse(&mut self, transfer: TransferId, fault: &NotTaken) -> Result<(), Lost> {
-        self.current = Some((transfer, None));
-        match fault {
-            NotTaken::Malformed(fault) => {
-                if std::mem::replace(&mut self.told_malformed, true) {
-                    self.desk.node.news.malformed_again();
-                } else {
-                    self.desk.node.news.malformed(&self.desk.url, &fault.to_string());
-                }
-                self.desk.refuse(transfer, RefusalReason::NotAcceptable);
-            }
-            NotTaken::Refused(refusal) => {
-                self.desk.node.news.count(refusal);
-                self.desk.refuse_for(transfer, refusal);
-            }
-            NotTaken::Lost(Lost::Full) => self.desk.refuse(transfer, RefusalReason::NoResources),
-            NotTaken::Lost(lost) => return Err(lost.clone()),
-        }
-        Ok(())
     }
 
     async fn settled(&self, transfer: TransferId, outcome: SendOutcome) -> Result<(), Lost> {
@@ -164,7 +166,13 @@ impl Receiving {
 async fn settle_all(desk: Desk, mut settling: mpsc::Receiver<Settling>) {
     while let Some(next) = settling.recv().await {
         let (transfer, bundle, payload, held) = match next {
-            Settling::Checked(transfer, bundle, payload) => (transfer, bundle, payload, None),
+            Settling::Hashing(transfer, staged) => match staged.settled().await {
+                Ok((bundle, number)) => (transfer, bundle, PayloadPlace::Staged(number), None),
+                Err(fault) => match desk.turn_away(transfer, fault) {
+                    Ok(()) => continue,
+                    Err(_) => return,
+                },
+            },
             Settling::Checking(transfer, verdict, held) => match verdict.await {
                 Ok(Ok(Ok(bundle))) => (transfer, bundle, PayloadPlace::Inline, held),
                 Ok(Ok(Err(refusal))) => {

@@ -109,7 +109,7 @@ async fn transmit_large(
     while let Some(piece) = next {
         let permit =
             crate::staging::permit(&budget, piece.len()).await.map_err(|lost| before(lost.into()))?;
-        staging.push(piece, permit).await.map_err(|lost| before(lost.into()))?;
+        staging.push(piece, Some(permit)).await.map_err(|lost| before(lost.into()))?;
         next = session.piece().await.map_err(before)?;
     }
     let octets = staging.octets();
@@ -168,7 +168,10 @@ pub(super) async fn import(session: &mut Session, from: Option<Eid>, dormant_ms:
         }
     }
     let (bundle, payload) = match intake.finish().await {
-        Ok(Taken::Staged(bundle, number)) => (bundle, PayloadPlace::Staged(number)),
+        Ok(Taken::Staged(staged)) => match staged.settled().await {
+            Ok((bundle, number)) => (bundle, PayloadPlace::Staged(number)),
+            Err(fault) => return not_taken(&session.node, None, fault).await.map(Word::Imported),
+        },
         Ok(Taken::Whole(bundle, _held)) => {
             let profile = session.node.config.profile.clone();
             let checked = tokio::task::spawn_blocking(move || bundle.check(&profile)).await;

@@ -113,6 +113,30 @@ async fn nonsense_from_a_neighbor_is_refused_counted_and_no_reason_to_hang_up() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_bundle_that_breaks_off_or_was_changed_leaves_nothing_and_holds_up_nothing() {
+    let (a, b) = (Node::start("a").await, Node::start("b").await);
+    trust_each_other(&[&a, &b]).await;
+    let mut at_a = a.client().await;
+    let sent = send(&mut at_a, "dtn://b/inbox", &noise(12 << 20)).await;
+    let whole = at_a.read(sent.id, agent_node::Part::Bundle).await.unwrap().collect(1 << 30).await.unwrap();
+    let mut changed = whole.clone();
+    changed[10 << 20] ^= 1;
+
+    let mut link = by_hand(&b, "dtn://stranger/").await;
+    link.outgoing.send(Outgoing::Begin { transfer: 0, length: whole.len() as u64 }).await.unwrap();
+    link.outgoing.send(Outgoing::Octets(changed[..5 << 20].to_vec().into())).await.unwrap();
+    link.outgoing.send(Outgoing::Abandon).await.unwrap();
+    // The next ones arrive while the last octets of the others are still being hashed.
+    transfer(&link, 1, changed.into()).await;
+    transfer(&link, 2, Bytes::from(whole)).await;
+    assert!(matches!(verdict(&mut link).await, Event::Refused { transfer: 1, .. }));
+    assert_eq!(verdict(&mut link).await, Event::Sent(2));
+    assert_eq!(status(&mut b.client().await).await.store.bundles, 1);
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bundle_that_claims_to_be_larger_than_allowed_is_refused_before_its_octets() {
     let a = Node::start_with("a", "bundle_max = \"2 MiB\"\n").await;
     let mut link = by_hand(&a, "dtn://stranger/").await;

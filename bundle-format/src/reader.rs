@@ -102,7 +102,16 @@ impl BundleReader {
         }
     }
 
-    /// The same with the payload kept: `payload` must be what [`Self::push`] returned, in one piece.
+    /// Ends a bundle of which head and payload were pushed, and no more: the tail is the one that follows from them, so that
+    /// a CRC over the payload says nothing.
+    pub fn finish_without_tail(self) -> Result<CheckedBundle, Malformed> {
+        match self.phase {
+            Phase::Head { gathered, .. } => Err(Malformed::new(gathered.len() as u64, Fault::Truncated)),
+            Phase::Body(body) => body.finish_without_tail(),
+        }
+    }
+
+    /// Like [`Self::finish`], with the payload kept: `payload` must be what [`Self::push`] returned, in one piece.
     pub fn finish_with_payload(self, payload: Bytes) -> Result<CheckedBundle, Malformed> {
         Ok(self.finish()?.with_payload(payload))
     }
@@ -145,17 +154,35 @@ impl Body {
         self.head.bytes().len() as u64 + self.head.payload_octets()
     }
 
-    fn finish(self) -> Result<CheckedBundle, Malformed> {
-        let tail_start = self.tail_start();
-        if self.payload_left > 0 {
-            return Err(Malformed::new(tail_start - self.payload_left, Fault::Truncated));
+    fn finish_without_tail(mut self) -> Result<CheckedBundle, Malformed> {
+        self.whole_payload()?;
+        if !self.tail.is_empty() {
+            return Err(Malformed::new(self.tail_start(), Fault::TrailingOctets));
         }
-        let passing = self.passing.expect("what was handed over comes back before the bundle ends");
+        let (tail, found) = self.passed().finish();
+        Ok(CheckedBundle::new(self.head, tail.into(), None, found))
+    }
+
+    fn passed(&mut self) -> PassingPayload {
+        let passing = self.passing.take().expect("what was handed over comes back before the bundle ends");
         assert!(
             passing.octets() == self.head.payload_octets(),
             "the whole payload passed where it was handed over"
         );
-        let (tail, found) = passing.finish();
+        passing
+    }
+
+    fn whole_payload(&self) -> Result<(), Malformed> {
+        match self.payload_left {
+            0 => Ok(()),
+            left => Err(Malformed::new(self.tail_start() - left, Fault::Truncated)),
+        }
+    }
+
+    fn finish(mut self) -> Result<CheckedBundle, Malformed> {
+        let tail_start = self.tail_start();
+        self.whole_payload()?;
+        let (tail, found) = self.passed().finish();
         compare_tail(&self.tail, &tail, tail_start)?;
         Ok(CheckedBundle::new(self.head, self.tail.freeze(), None, found))
     }

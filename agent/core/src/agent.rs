@@ -2,19 +2,22 @@
 //!
 //! The contract of [`Agent`]: one `handle` per input, inside a write transaction that the caller commits; outputs are
 //! taken only after that commit. Each procedure has a file of its own, named for what it does: `receiving`,
-//! `dispatching`, `sending`, `listing`, `hello`, `expiring`, `reporting`, `transmitting`, `reassembling`, `answering`.
+//! `dispatching`, `sending`, `listing`, `hello`, `expiring`, `reporting`, `transmitting`, `reassembling`,
+//! `answering`, `partials`, `resuming`, `pouring`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use bundle_format::{CreationTimestamp, Eid};
+use bundle_format::{BundleId, CreationTimestamp, Eid};
 
+use crate::announcing::AskedFor;
 use crate::config::Config;
 use crate::contact::Contact;
 use crate::dice::Dice;
 use crate::input::{ContactId, Input};
 use crate::message::contact_endpoint;
 use crate::output::{Notice, Output};
+use crate::partials::{Broken, Shelf};
 use crate::reporting::ReportBudget;
 use crate::store::{Number, PayloadPlace, StoreError, View, WriteTxn};
 use crate::time::{NodeTime, Now};
@@ -34,6 +37,10 @@ pub struct Agent {
     pub(crate) reports: ReportBudget,
     /// Stagings whose bundle is being made here, with the order that each will fulfil.
     pub(crate) orders: BTreeMap<Number, crate::transmitting::OpenOrder>,
+    /// Beginnings of large bundles.
+    pub(crate) shelf: Shelf,
+    /// Large bundles that neighbors were asked for.
+    pub(crate) asked_for: BTreeMap<BundleId, AskedFor>,
     outputs: VecDeque<Output>,
     /// When the next bundle expires.
     pub(crate) next_expiry: Option<NodeTime>,
@@ -58,6 +65,8 @@ impl Agent {
             epoch: store.settings()?.epoch,
             reports: ReportBudget::new(now.node),
             orders: BTreeMap::new(),
+            shelf: Shelf::open(store)?,
+            asked_for: BTreeMap::new(),
             outputs: VecDeque::new(),
             next_expiry: store.next_expiry()?,
             next_purge: now.node,
@@ -76,6 +85,8 @@ impl Agent {
             }
             Input::ContactClosed { contact } => {
                 self.contacts.remove(&contact);
+                self.asked_in_vain(contact, None);
+                self.partials_lost_contact(now, contact, store)?;
             }
             Input::BundleReceived { contact, transfer, bundle, payload } => {
                 self.bundle_received(now, (contact, transfer), &bundle, payload, store)?;
@@ -84,7 +95,17 @@ impl Agent {
                 let number = store.begin_staging()?;
                 self.emit(Output::StagingReady { ticket, number });
             }
+            Input::ChunkArrived { number, .. } if self.shelf.is_out_of_hand(number) => {}
             Input::ChunkArrived { number, index, octets } => store.put_chunk(number, index, &octets)?,
+            Input::TransferStaged { contact, number, head } => {
+                self.transfer_staged(now, (contact, head), number, store)?;
+            }
+            Input::TransferBroken { contact, head, staging, octets } => {
+                self.transfer_broken(now, Broken { contact, head, staging, octets }, store)?;
+            }
+            Input::PartialProved { number, bundle } => {
+                self.partial_proved(now, number, bundle.as_deref(), store)?;
+            }
             Input::StagingAbandoned { number } => {
                 self.orders.remove(&number);
                 self.abandon(PayloadPlace::Staged(number), store)?;
@@ -101,6 +122,7 @@ impl Agent {
         }
         self.unfinished = false;
         self.expire(now, store)?;
+        self.drive_partials(now, store)?;
         self.drive_contacts(now, store)
     }
 
@@ -115,7 +137,9 @@ impl Agent {
             return Some(self.now);
         }
         let contacts = self.contacts.values().filter_map(Contact::deadline);
-        contacts.chain(self.next_expiry).chain(self.next_discard).chain([self.next_purge]).min()
+        let partials = self.next_partial_due();
+        let others = [self.next_expiry, self.next_discard, partials].into_iter().flatten();
+        contacts.chain(others).chain([self.next_purge]).min()
     }
 
     /// What the node is configured to do.

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bundle_format::{BundleId, Eid, PublicKey};
 
+use crate::announcing::Waiting;
 use crate::input::TransferId;
 use crate::listing::Listing;
 use crate::message::Hello;
 use crate::output::Standing;
+use crate::pouring::Pour;
 use crate::store::Number;
 use crate::time::NodeTime;
 
@@ -49,6 +51,13 @@ pub(crate) struct Contact {
     in_flight: BTreeMap<TransferId, InFlight>,
     bundles_in_flight: BTreeSet<Number>,
     octets_in_flight: u64,
+    /// Payloads of which the neighbor has the beginning, and gets the rest.
+    pub(crate) pours: Vec<Pour>,
+    /// Large bundles that it was offered, and has not answered for.
+    pub(crate) offered: BTreeMap<Number, Waiting>,
+    /// Large bundles that it asked for.
+    pub(crate) asked: BTreeSet<Number>,
+    parts_in_flight: usize,
     next_transfer: TransferId,
 }
 
@@ -67,6 +76,7 @@ pub(crate) struct Claim {
 pub(crate) enum InFlight {
     Message,
     Bundle { rank: Rank, id: BundleId, octets: u64 },
+    Part { number: Number },
 }
 
 impl Contact {
@@ -87,6 +97,10 @@ impl Contact {
             in_flight: BTreeMap::new(),
             bundles_in_flight: BTreeSet::new(),
             octets_in_flight: 0,
+            pours: Vec::new(),
+            offered: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            parts_in_flight: 0,
             next_transfer: 0,
         }
     }
@@ -107,6 +121,7 @@ impl Contact {
             self.bundles_in_flight.insert(rank.1);
             self.octets_in_flight += octets;
         }
+        self.parts_in_flight += usize::from(matches!(flight, InFlight::Part { .. }));
         self.in_flight.insert(transfer, flight);
         transfer
     }
@@ -118,6 +133,7 @@ impl Contact {
             self.bundles_in_flight.remove(&rank.1);
             self.octets_in_flight -= octets;
         }
+        self.parts_in_flight -= usize::from(matches!(flight, InFlight::Part { .. }));
         Some(flight)
     }
 
@@ -126,11 +142,15 @@ impl Contact {
     }
 
     pub(crate) fn messages_in_flight(&self) -> usize {
-        self.in_flight.len() - self.bundles_in_flight.len()
+        self.in_flight.len() - self.bundles_in_flight.len() - self.parts_in_flight
+    }
+
+    pub(crate) fn parts_in_flight(&self) -> usize {
+        self.parts_in_flight
     }
 
     pub(crate) fn is_in_flight(&self, number: Number) -> bool {
-        self.bundles_in_flight.contains(&number)
+        self.bundles_in_flight.contains(&number) || self.pours.iter().any(|pour| pour.number == number)
     }
 
     /// Puts a bundle among those that wait, or notes that there was no room for it.
@@ -145,10 +165,19 @@ impl Contact {
     /// A bundle is gone from the store. Where it still waits here, that is noticed when its turn comes.
     pub(crate) fn forget(&mut self, number: Number) {
         self.settled.remove(&number);
+        self.offered.remove(&number);
+        self.asked.remove(&number);
+        self.pours.retain(|pour| pour.number != number);
+    }
+
+    /// Whether there is a place for another message under way.
+    pub(crate) fn may_say_more(&self) -> bool {
+        self.messages_in_flight() < MESSAGES_MAX
     }
 
     /// The next time that something is due on this contact.
     pub(crate) fn deadline(&self) -> Option<NodeTime> {
-        [self.hello_deadline, self.paused_until, self.listing.deadline()].into_iter().flatten().min()
+        let (listing, offers) = (self.listing.deadline(), self.next_offer());
+        [self.hello_deadline, self.paused_until, listing, offers].into_iter().flatten().min()
     }
 }

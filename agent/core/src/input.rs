@@ -1,6 +1,6 @@
 //! What happens to an agent, in the past tense.
 
-use bundle_format::{CheckedBundle, Eid};
+use bundle_format::{CheckedBundle, Eid, Head};
 use bytes::Bytes;
 
 use crate::request::{Request, RequestId};
@@ -58,6 +58,34 @@ pub enum Input {
         index: u32,
         /// The piece.
         octets: Bytes,
+    },
+    /// The payload of a bundle of which more than fits in memory is here begins to be staged: what a crash leaves of it is
+    /// kept as a partial.
+    TransferStaged {
+        /// Where it comes from.
+        contact: ContactId,
+        /// From `StagingReady`.
+        number: Number,
+        /// Its head.
+        head: Head,
+    },
+    /// A transfer of a large bundle broke off. What came of it is kept as a partial, if it is worth it.
+    TransferBroken {
+        /// Where it came from.
+        contact: ContactId,
+        /// Its head.
+        head: Head,
+        /// Where the first octets of the payload are staged, if any are.
+        staging: Option<Number>,
+        /// The octets of the payload behind those; at most a few chunks.
+        octets: Bytes,
+    },
+    /// A partial that was whole was read back and checked, as `Prove` asked for.
+    PartialProved {
+        /// From `Prove`.
+        number: Number,
+        /// The bundle; `None` if the octets are none.
+        bundle: Option<Box<CheckedBundle>>,
     },
     /// Nothing more will come of a staged payload.
     StagingAbandoned {

@@ -6,6 +6,7 @@
 
 pub mod admission;
 mod agent;
+mod announcing;
 mod answering;
 pub mod config;
 mod contact;
@@ -17,11 +18,14 @@ pub mod input;
 mod listing;
 mod message;
 pub mod output;
+mod partials;
+mod pouring;
 mod reassembling;
 mod receiving;
 pub mod refusal;
 mod reporting;
 pub mod request;
+mod resuming;
 mod sending;
 pub mod store;
 pub mod time;
@@ -29,3 +33,4 @@ mod transmitting;
 
 pub use agent::Agent;
 pub use message::contact_endpoint;
+pub use partials::{KEPT_OCTETS_MIN, LARGE_OCTETS};

@@ -63,6 +63,8 @@ impl Agent {
             self.ask_for_list(now, id, store)?;
             self.sift(id, store)?;
             self.pump(now, id, store)?;
+            self.offer_due(now, id, store)?;
+            self.pour(now, id, store)?;
         }
         Ok(())
     }
@@ -198,7 +200,10 @@ impl Agent {
         number: Number,
         view: View<'_>,
     ) -> Result<Option<Rank>, StoreError> {
-        if contact.settled.contains(&number) || contact.is_in_flight(number) {
+        if contact.settled.contains(&number)
+            || contact.is_in_flight(number)
+            || contact.offered.contains_key(&number)
+        {
             return Ok(None);
         }
         let Some(facts) = view.facts(number)? else { return Ok(None) };
@@ -215,7 +220,7 @@ impl Agent {
 
     /// What a neighbor is to get: what it asked for where it is authenticated; else what is addressed to it, or what
     /// configuration routes to it. Nobody gets back what only its destination, this node, is to have.
-    fn wanted_by(&self, contact: &Contact, destination: &Eid) -> bool {
+    pub(crate) fn wanted_by(&self, contact: &Contact, destination: &Eid) -> bool {
         let singleton_node = destination.node_id();
         if singleton_node.as_ref().is_some_and(|node| self.is_self(node)) {
             return false;

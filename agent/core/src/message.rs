@@ -6,6 +6,8 @@
 
 mod hello;
 mod list;
+mod offer;
+mod part;
 
 use bundle_format::{BundleId, Eid};
 use minicbor::{Decoder, Encoder};
@@ -13,6 +15,8 @@ use thiserror::Error;
 
 pub(crate) use hello::{GROUPS_MAX, Hello};
 pub(crate) use list::{LISTED_MAX, List};
+pub(crate) use offer::{OFFERED_MAX, Offered, Want, short_id};
+pub(crate) use part::{PART_OCTETS_MAX, Part, Resume};
 
 /// The version that begins every contact message.
 const VERSION: u64 = 1;
@@ -34,6 +38,10 @@ pub(crate) enum ContactMessage {
         most: usize,
     },
     List(List),
+    Offer(Vec<Offered>),
+    Want(Want),
+    Resume(Resume),
+    Part(Part),
 }
 
 /// The payload is no contact message that this version knows.
@@ -56,6 +64,10 @@ impl ContactMessage {
             Self::Hello(hello) => hello.encode(&mut encoder),
             Self::ListRequest { after, most } => list::encode_list_request(&mut encoder, *after, *most),
             Self::List(list) => list.encode(&mut encoder),
+            Self::Offer(items) => offer::encode_offer(&mut encoder, items),
+            Self::Want(want) => want.encode(&mut encoder),
+            Self::Resume(resume) => resume.encode(&mut encoder),
+            Self::Part(part) => part.encode(&mut encoder),
         }
         .expect("writing to a vector cannot fail");
         encoder.into_writer()
@@ -74,6 +86,10 @@ impl ContactMessage {
                 most: usize::try_from(decoder.u64()?).unwrap_or(LISTED_MAX).clamp(1, LISTED_MAX),
             },
             (2, 5) => Self::List(List::decode(&mut decoder)?),
+            (6, 3) => Self::Offer(offer::decode_offer(&mut decoder)?),
+            (7, 3) => Self::Want(Want::decode(&mut decoder)?),
+            (8, 4) => Self::Resume(Resume::decode(&mut decoder)?),
+            (9, 6) => Self::Part(Part::decode(&mut decoder)?),
             _ => return Err(Unintelligible),
         };
         if decoder.position() == octets.len() { Ok(message) } else { Err(Unintelligible) }
@@ -94,6 +110,7 @@ fn decode_id(decoder: &mut Decoder<'_>) -> Result<Option<BundleId>, Unintelligib
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::PrimaryHash;
 
     fn id(octet: u8) -> BundleId {
         BundleId::from_bytes([octet; 16])
@@ -121,6 +138,13 @@ mod tests {
             ContactMessage::ListRequest { after: Some(id(9)), most: 1 },
             ContactMessage::List(List { after: Some(id(1)), last: Some(id(3)), ids: vec![id(2), id(3)] }),
             ContactMessage::List(List { after: None, last: None, ids: vec![] }),
+            ContactMessage::Offer(vec![
+                Offered { id: id(7), octets: 70_000, hash: Some(PrimaryHash::from_bytes([8; 16])) },
+                Offered { id: id(9), octets: 100, hash: None },
+            ]),
+            ContactMessage::Want(Want { ids: vec![[7; 8], [8; 8]] }),
+            ContactMessage::Resume(Resume { id: id(7), offset: 200_000 }),
+            ContactMessage::Part(Part { id: id(7), offset: 1, total: 70_000, octets: vec![1, 2, 3].into() }),
         ]
     }
 

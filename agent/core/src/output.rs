@@ -1,6 +1,6 @@
 //! What an agent wants done, in the imperative. Valid only after the transaction of its step was committed.
 
-use bundle_format::{BundleId, Eid};
+use bundle_format::{BundleId, Eid, Head};
 use bytes::Bytes;
 
 use crate::input::{ContactId, Ticket, TransferId};
@@ -49,6 +49,14 @@ pub enum Output {
         ticket: Ticket,
         /// Where chunks go.
         number: Number,
+    },
+    /// All of a large bundle's payload is staged, in pieces that came by different ways: read it back, check it as a bundle
+    /// with this head, and report with `PartialProved`.
+    Prove {
+        /// Where it is staged.
+        number: Number,
+        /// The head. The tail follows from it and the payload.
+        head: Head,
     },
     /// The answer to a request.
     Answer {
@@ -148,6 +156,11 @@ pub enum Notice {
         source: Eid,
         /// Why.
         refusal: Refusal,
+    },
+    /// The parts of a large bundle that came did not make up that bundle: a neighbor lied, or what it has is damaged.
+    PartialSpoiled {
+        /// The source of the bundle.
+        source: Eid,
     },
     /// Bundles expired or were removed.
     Deleted {

@@ -72,6 +72,13 @@ impl Agent {
                 self.list_received(contact, list);
                 Ok(())
             }
+            Some(Ok(ContactMessage::Offer(items))) => self.offer_received(now, contact, &items, store),
+            Some(Ok(ContactMessage::Want(want))) => {
+                self.want_received(contact, &want);
+                Ok(())
+            }
+            Some(Ok(ContactMessage::Resume(resume))) => self.resume_received(now, contact, resume, store),
+            Some(Ok(ContactMessage::Part(part))) => self.part_received(now, contact, &part, store),
             Some(Err(_)) | None => Ok(()),
         }
     }
@@ -125,7 +132,7 @@ impl Agent {
         if let Some(block_type) = reception.delete_for {
             return Ok(Err(Refusal::Unprocessable { block_type }));
         }
-        if let Some(refusal) = Self::without_place(arrival, store)? {
+        if let Some(refusal) = self.without_place(arrival, store)? {
             return Ok(Err(refusal));
         }
         let vouched = admission::vouch(&self.config, view, arrival.bundle)?;
@@ -137,12 +144,17 @@ impl Agent {
 
     /// Whether there is no room for a bundle, or its payload is not here after all. Reports and reassembled bundles come
     /// this way without anybody having asked before.
-    fn without_place(arrival: &Arrival<'_>, store: &WriteTxn<'_>) -> Result<Option<Refusal>, StoreError> {
+    fn without_place(
+        &self,
+        arrival: &Arrival<'_>,
+        store: &WriteTxn<'_>,
+    ) -> Result<Option<Refusal>, StoreError> {
         let bundle = arrival.bundle;
         let octets = match arrival.payload {
             PayloadPlace::Inline => bundle.octets(),
             PayloadPlace::Staged(number) => {
-                if !store.view().is_staged(number, bundle.head().payload_octets())? {
+                let is_there = store.view().is_staged(number, bundle.head().payload_octets())?;
+                if !is_there || self.shelf.is_out_of_hand(number) {
                     return Ok(Some(Refusal::PayloadLost));
                 }
                 bundle.octets().saturating_sub(bundle.head().payload_octets())
@@ -182,6 +194,8 @@ impl Agent {
             },
         };
         let number = store.insert(&record, arrival.payload)?;
+        self.asked_for.remove(&bundle.id());
+        self.partial_superseded(bundle.head(), arrival.payload, store)?;
         if let Some(holder) = &arrival.holder {
             store.mark_held(holder, number)?;
         }
@@ -240,6 +254,9 @@ impl Agent {
         store: &mut WriteTxn<'_>,
     ) -> Result<(), StoreError> {
         let PayloadPlace::Staged(number) = payload else { return Ok(()) };
+        if !self.partial_given_up(number, store)? {
+            return Ok(());
+        }
         store.abandon_staging(number)?;
         self.discard_soon();
         Ok(())

@@ -4,7 +4,7 @@ use bundle_format::{BundleFlags, BundleId, Head, NewBundle};
 use bytes::Bytes;
 
 use crate::agent::Agent;
-use crate::contact::{Contact, InFlight, MESSAGES_MAX, Rank};
+use crate::contact::{Contact, InFlight, Rank};
 use crate::input::{ContactId, SendOutcome, TransferId};
 use crate::message::ContactMessage;
 use crate::output::{Notice, Output, Parcel, ParcelPayload, Standing};
@@ -30,10 +30,22 @@ impl Agent {
         store: &mut WriteTxn<'_>,
     ) -> Result<(), StoreError> {
         let Some(contact) = self.contacts.get_mut(&id) else { return Ok(()) };
-        if contact.messages_in_flight() >= MESSAGES_MAX {
+        if !contact.may_say_more() {
             return Ok(());
         }
-        let transfer = contact.launch(InFlight::Message);
+        self.launch_message(now, (id, InFlight::Message), message, store)
+    }
+
+    /// Sends a contact message for whose number under way somebody else cares.
+    pub(crate) fn launch_message(
+        &mut self,
+        now: Now,
+        (id, flight): (ContactId, InFlight),
+        message: &ContactMessage,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        let Some(contact) = self.contacts.get_mut(&id) else { return Ok(()) };
+        let transfer = contact.launch(flight);
         let draft = NewBundle {
             hop_limit: Some(1),
             ..self.draft(
@@ -45,9 +57,12 @@ impl Agent {
         let payload = Bytes::from(message.encode());
         let bundle = match message {
             ContactMessage::Hello(_) => draft.sign(&self.config.profile, &self.config.key, payload.clone()),
-            ContactMessage::ListRequest { .. } | ContactMessage::List(_) => {
-                draft.unsigned(&self.config.profile, payload.clone())
-            }
+            ContactMessage::ListRequest { .. }
+            | ContactMessage::List(_)
+            | ContactMessage::Offer(_)
+            | ContactMessage::Want(_)
+            | ContactMessage::Resume(_)
+            | ContactMessage::Part(_) => draft.unsigned(&self.config.profile, payload.clone()),
         }
         .expect("a message of bounded size in a bundle of our own making");
         let head = bundle.head().bytes().clone();
@@ -93,6 +108,9 @@ impl Agent {
             if self.offerable(&contact, rank.1, store.view())?.is_none() {
                 continue;
             }
+            if Self::is_offered_first(&mut contact, rank, store.view())? {
+                continue;
+            }
             if let Some((bundle, parcel)) = self.parcel(now, &contact, rank, store.view())? {
                 let transfer = contact.launch(InFlight::Bundle { rank, id: bundle, octets: parcel.octets() });
                 self.emit(Output::Send { contact: id, transfer, parcel });
@@ -135,7 +153,14 @@ impl Agent {
         store: &mut WriteTxn<'_>,
     ) -> Result<(), StoreError> {
         let Some(contact) = self.contacts.get_mut(&id) else { return Ok(()) };
-        let Some(InFlight::Bundle { rank, id: bundle, .. }) = contact.land(transfer) else { return Ok(()) };
+        let (rank, bundle) = match contact.land(transfer) {
+            Some(InFlight::Bundle { rank, id, .. }) => (rank, id),
+            Some(InFlight::Part { number }) => {
+                self.part_settled(id, number, outcome);
+                return Ok(());
+            }
+            Some(InFlight::Message) | None => return Ok(()),
+        };
         match outcome {
             SendOutcome::Sent | SendOutcome::AlreadyThere => {
                 if contact.standing == Some(Standing::Foreign) {

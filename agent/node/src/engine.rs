@@ -18,6 +18,7 @@ use crate::leases::Leases;
 use crate::links::Peers;
 use crate::news::News;
 use crate::node::{Ground, Node};
+use crate::proving::Prover;
 use crate::verification::Verification;
 
 /// How often the clock's record is written while the node runs: a reboot without a trusted clock forgets that much.
@@ -88,8 +89,10 @@ impl Engine {
             contact_ids: AtomicU64::new(1),
             cut_off: CancellationToken::new(),
         });
+        let prover = Prover::start(&ground, inputs.clone()).map_err(DriverError::Thread)?;
         let outlets = Outlets {
             inputs,
+            prover,
             contacts: Arc::clone(&node.contacts),
             news: Arc::clone(&node.news),
             rooms: Arc::clone(&node.rooms),

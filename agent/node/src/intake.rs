@@ -1,14 +1,16 @@
 //! One bundle's octets on their way in, from a link or from a local program.
 //!
 //! Up to 1 MiB they are gathered and parsed as one; more of them pass through a reader into the store, piece by piece, and
-//! are hashed beside that. As soon as the head is known, and more is to come, the cheap questions of admission are asked, so that what will be
-//! refused is not received.
+//! are hashed beside that. As soon as the head is known, and more is to come, the cheap questions of admission are asked,
+//! so that what will be refused is not received. What came of a large bundle from a neighbor when its transfer breaks off
+//! is kept as a partial.
 
 use std::sync::Arc;
 
-use agent_core::admission;
+use agent_core::input::{ContactId, Input};
 use agent_core::refusal::Refusal;
 use agent_core::store::{Number, StoreError};
+use agent_core::{KEPT_OCTETS_MIN, LARGE_OCTETS, admission};
 use bundle_format::{Bundle, BundleReader, CheckedBundle, Head, Malformed};
 use bytes::{Bytes, BytesMut};
 use thiserror::Error;
@@ -41,9 +43,9 @@ pub(crate) struct Staged {
 
 impl Staged {
     /// Waits for the hash: the bundle, checked, and where its payload is.
-    pub(crate) async fn settled(self) -> Result<(Box<CheckedBundle>, Number), NotTaken> {
+    pub(crate) async fn settled(mut self) -> Result<(Box<CheckedBundle>, Number), NotTaken> {
         let passing = self.hashed.result().await?;
-        let bundle = self.reader.finish_with(passing)?;
+        let bundle = self.reader.finish_with(passing).inspect_err(|_| self.staging.give_up())?;
         Ok((Box::new(bundle), self.staging.finish().await?))
     }
 }
@@ -73,6 +75,8 @@ impl From<StoreError> for NotTaken {
 pub(crate) struct Intake {
     node: Arc<Node>,
     budget: Arc<Semaphore>,
+    /// The contact that it comes from, if it does.
+    contact: Option<ContactId>,
     /// The head, once it was asked about.
     head: Option<Head>,
     /// Room for a payload that will not fit in memory, asked for while its first octets are gathered.
@@ -82,8 +86,19 @@ pub(crate) struct Intake {
 
 #[derive(Debug)]
 enum State {
-    Gathering { pieces: Vec<Bytes>, octets: usize, held: Option<OwnedSemaphorePermit>, probe: Probe },
-    Passing { reader: Box<BundleReader>, hashing: Hashing, staging: Staging },
+    Gathering {
+        pieces: Vec<Bytes>,
+        octets: usize,
+        held: Option<OwnedSemaphorePermit>,
+        probe: Probe,
+    },
+    Passing {
+        reader: Box<BundleReader>,
+        hashing: Hashing,
+        staging: Staging,
+    },
+    /// It was finished, or is not to come in.
+    Over,
 }
 
 /// Looks for the head while octets are gathered.
@@ -97,13 +112,30 @@ enum Probe {
 impl Intake {
     pub(crate) fn new(node: &Arc<Node>, budget: &Arc<Semaphore>) -> Self {
         let state = State::Gathering { pieces: Vec::new(), octets: 0, held: None, probe: Probe::NotYet };
-        Self { node: Arc::clone(node), budget: Arc::clone(budget), head: None, room: None, state }
+        let (node, budget) = (Arc::clone(node), Arc::clone(budget));
+        Self { node, budget, contact: None, head: None, room: None, state }
+    }
+
+    /// Like [`Self::new`], for a transfer of a neighbor: if it is dropped before it is finished, what came is kept.
+    pub(crate) fn from_contact(node: &Arc<Node>, budget: &Arc<Semaphore>, contact: ContactId) -> Self {
+        let mut intake = Self::new(node, budget);
+        intake.contact = Some(contact);
+        intake
     }
 
     /// Takes the next octets. After an error the bundle is lost.
     pub(crate) async fn push(&mut self, octets: Bytes) -> Result<(), NotTaken> {
+        let taken = self.take(octets).await;
+        if taken.is_err() {
+            self.give_up();
+        }
+        taken
+    }
+
+    async fn take(&mut self, octets: Bytes) -> Result<(), NotTaken> {
         let permit = permit(&self.budget, octets.len()).await?;
         match &mut self.state {
+            State::Over => Ok(()),
             State::Passing { reader, hashing, staging } => {
                 let payload = reader.push(octets)?;
                 pass_on(&self.budget, (hashing, staging), payload, Some(permit)).await
@@ -128,8 +160,9 @@ impl Intake {
     }
 
     /// All octets were taken.
-    pub(crate) async fn finish(self) -> Result<Taken, NotTaken> {
-        match self.state {
+    pub(crate) async fn finish(mut self) -> Result<Taken, NotTaken> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Over => Err(NotTaken::Lost(Lost::Stopped)),
             State::Gathering { pieces, held, .. } => {
                 let bundle = Bundle::parse(in_one(pieces), &self.node.config.limits)?;
                 Ok(Taken::Whole(bundle, held))
@@ -200,6 +233,9 @@ impl Intake {
             None => self.node.inputs.ask_for_room().await?,
         };
         let mut staging = Staging::at(&self.node, room.number().await?);
+        if let (Some(contact), Some(head)) = (self.contact, reader.head()) {
+            staging.keep_as(contact, head.clone()).await?;
+        }
         let permit = part_of(&mut held, begun.len());
         staging.push(begun, permit).await?;
         for piece in payload {
@@ -208,6 +244,31 @@ impl Intake {
         }
         self.state = State::Passing { reader, hashing, staging };
         Ok(())
+    }
+
+    /// Nothing of it is to be kept.
+    fn give_up(&mut self) {
+        if let State::Passing { staging, .. } = &mut self.state {
+            staging.give_up();
+        }
+        self.state = State::Over;
+    }
+
+    /// What was gathered of a large bundle when its transfer broke off, if it is enough to be kept.
+    fn gathered(&mut self) -> Option<(Head, Bytes)> {
+        let State::Gathering { pieces, octets, .. } = &mut self.state else { return None };
+        if (*octets as u64) < KEPT_OCTETS_MIN {
+            return None;
+        }
+        let mut reader = BundleReader::new(&self.node.config.limits, &self.node.config.profile);
+        let mut payload = Vec::new();
+        for piece in std::mem::take(pieces) {
+            payload.push(reader.push(piece).ok()?);
+            // What is only a beginning needs no hash.
+            drop(reader.hand_over());
+        }
+        let head = reader.head().filter(|head| head.payload_octets() > LARGE_OCTETS)?;
+        Some((head.clone(), in_one(payload)))
     }
 
     /// The head, where there was a reason to look at it early.
@@ -222,6 +283,16 @@ impl Intake {
         match self.node.read(move |view| admission::consider(&config, view, now, &head)).await? {
             Some(refusal) => Err(refusal.into()),
             None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        if let Some(contact) = self.contact
+            && let Some((head, octets)) = self.gathered()
+        {
+            self.node.inputs.post_end(Input::TransferBroken { contact, head, staging: None, octets });
         }
     }
 }

@@ -25,6 +25,7 @@ mod local_api;
 mod news;
 mod node;
 mod pieces;
+mod proving;
 mod run;
 mod settings;
 mod staging;

@@ -40,6 +40,10 @@ impl News {
     pub(crate) fn tell(&self, notice: Notice) {
         match &notice {
             Notice::BundleRefused { source, refusal } => self.refused(source, refusal),
+            Notice::PartialSpoiled { .. } => {
+                self.count_word("spoiled");
+                log(&notice);
+            }
             other => log(other),
         }
         // Nobody may be listening.
@@ -124,6 +128,9 @@ fn log(notice: &Notice) {
             );
         }
         Notice::BundleRefused { .. } => {}
+        Notice::PartialSpoiled { source } => {
+            tracing::warn!(%source, "parts of a large bundle did not fit together: a neighbor sent wrong ones; it is taken again");
+        }
         Notice::Deleted { bundles } => tracing::debug!(bundles, "deleted"),
         Notice::Quarantined { number } => {
             tracing::error!(?number, "a damaged record was taken out; neighbors will offer the bundle again");

@@ -1,12 +1,13 @@
 //! Fills the store with a payload that is too large for memory, in pieces of the size that the store wants.
 //!
 //! Octets that are not yet committed hold permits of their origin's budget, so that a fast source waits for the disk.
-//! What is not finished is given up when it is dropped.
+//! What is not finished when it is dropped is given up, or kept as a partial where it comes from a neighbor.
 
 use std::sync::Arc;
 
-use agent_core::input::Input;
+use agent_core::input::{ContactId, Input};
 use agent_core::store::{CHUNK_OCTETS, Number};
+use bundle_format::Head;
 use bytes::{Bytes, BytesMut};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -38,6 +39,8 @@ pub(crate) struct Staging {
     octets: u64,
     partial: BytesMut,
     held: Option<OwnedSemaphorePermit>,
+    /// As the beginning of which bundle, and from where, it is kept if it breaks off.
+    kept_as: Option<(ContactId, Head)>,
     finished: bool,
 }
 
@@ -45,7 +48,19 @@ impl Staging {
     /// Goes on with a place in the store that was made for it.
     pub(crate) fn at(node: &Arc<Node>, number: Number) -> Self {
         let partial = BytesMut::new();
-        Self { node: Arc::clone(node), number, index: 0, octets: 0, partial, held: None, finished: false }
+        let (index, octets, held, kept_as) = (0, 0, None, None);
+        Self { node: Arc::clone(node), number, index, octets, partial, held, kept_as, finished: false }
+    }
+
+    /// From now on what came is kept, should the transfer break off or the process end.
+    pub(crate) async fn keep_as(&mut self, contact: ContactId, head: Head) -> Result<(), Lost> {
+        self.kept_as = Some((contact, head.clone()));
+        self.node.inputs.post(Input::TransferStaged { contact, number: self.number, head }).await
+    }
+
+    /// Nothing of it is to be kept.
+    pub(crate) fn give_up(&mut self) {
+        self.kept_as = None;
     }
 
     /// Octets that it was given.
@@ -100,8 +115,16 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        if !self.finished && !self.node.rooms.forget(self.number) {
-            self.node.inputs.post_end(Input::StagingAbandoned { number: self.number });
+        let number = self.number;
+        if self.finished || self.node.rooms.forget(number) {
+            return;
         }
+        self.node.inputs.post_end(match self.kept_as.take() {
+            Some((contact, head)) => {
+                let octets = self.partial.split().freeze();
+                Input::TransferBroken { contact, head, staging: Some(number), octets }
+            }
+            None => Input::StagingAbandoned { number },
+        });
     }
 }

@@ -12,8 +12,8 @@ use crate::plan::{Millis, NodeIndex, SECOND};
 pub(crate) const WINDOW_BUNDLES: usize = 256;
 /// Octets that an agent may have under way to one neighbor before it begins another bundle.
 pub(crate) const WINDOW_OCTETS: u64 = 8 << 20;
-/// Contact messages that an agent may have under way to one neighbor.
-pub(crate) const WINDOW_MESSAGES: usize = 8;
+/// Contact messages that an agent may have under way to one neighbor: 8, and 64 parts of large bundles.
+pub(crate) const WINDOW_MESSAGES: usize = 72;
 
 /// What a link is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -153,6 +153,7 @@ impl World {
                 self.cut(contact);
             }
             Output::StagingReady { ticket, number } => self.staging_ready(node, ticket, number),
+            Output::Prove { number, head } => return self.partial_to_prove(node, number, &head),
             Output::Answer { id, answer } => return self.answered(node, id, answer),
             Output::Tell(notice) => return self.told(node, &notice),
         }

@@ -19,8 +19,9 @@ const ROUND: Millis = 2 * MINUTE;
 /// Tournaments after which everything must have arrived and be known to have: one for the bundles, one for the reports
 /// about them, and one in which nodes that were on the way learn that the reports were read.
 const TOURNAMENTS: usize = 3;
-/// Contact messages in a contact with nothing to tell: from each side two Hellos, a request, a list.
-const MESSAGES_PER_CONTACT: u64 = 8;
+/// Contact messages in a contact with nothing to tell: from each side two Hellos, a request, a list; and now and then an
+/// offer of large bundles that will be refused.
+const MESSAGES_PER_CONTACT: u64 = 10;
 /// Steps that an agent may take in half an hour in which nothing happens but the end of lifetimes.
 const SILENT_STEPS: u64 = 60;
 

@@ -125,6 +125,7 @@ impl World {
             return Ok(());
         };
         if self.dice.happens(self.faults.broken_contact) {
+            self.broken_off(other, &octets);
             self.cut(contact);
             return Ok(());
         }

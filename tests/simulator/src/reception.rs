@@ -7,7 +7,7 @@ use agent_core::input::{ContactId, Input, SendOutcome, Ticket, TransferId};
 use agent_core::output::Parcel;
 use agent_core::refusal::Refusal;
 use agent_core::request::Order;
-use agent_core::store::{Number, PayloadPlace};
+use agent_core::store::{CHUNK_OCTETS, Number, PayloadPlace};
 use bundle_format::{
     BundleReader, CheckedBundle, CreationTimestamp, Head, Limits, Malformed, Profile, PublicKey,
 };
@@ -142,6 +142,43 @@ impl World {
             running.put(Input::StagingAbandoned { number });
         }
         self.wake(node, at);
+    }
+}
+
+impl World {
+    /// A large bundle came in parts: it is read back and checked.
+    pub(crate) fn partial_to_prove(
+        &mut self,
+        node: NodeIndex,
+        number: Number,
+        head: &Head,
+    ) -> Result<(), Violation> {
+        let pieces =
+            u32::try_from(head.payload_octets().div_ceil(CHUNK_OCTETS as u64)).expect("a large bundle");
+        let read =
+            self.look(node, |view| (0..pieces).map(|index| view.staged_chunk(number, index)).collect())?;
+        let Some(read): Option<Vec<Option<Bytes>>> = read else { return Ok(()) };
+        let mut reader = BundleReader::new(&Limits::default(), &Profile::default());
+        let octets = std::iter::once(head.bytes().clone()).chain(read.into_iter().flatten());
+        let came = octets.into_iter().all(|octets| reader.push(octets).is_ok());
+        let bundle = came.then(|| reader.finish_without_tail().ok()).flatten().map(Box::new);
+        self.give(node, Input::PartialProved { number, bundle });
+        Ok(())
+    }
+
+    /// The wire of a contact is cut while a bundle is on it: what came of a large one stays.
+    pub(crate) fn broken_off(&mut self, contact: ContactId, octets: &Bytes) {
+        let Some(node) = self.contacts.live(contact).map(|side| side.node) else { return };
+        if self.foreign(node).is_some() {
+            return;
+        }
+        let came = octets.slice(..self.dice.index(octets.len().max(1)));
+        let mut reader = BundleReader::new(&Limits::default(), &Profile::default());
+        if let Ok(octets) = reader.push(came)
+            && let Some(head) = reader.head().cloned()
+        {
+            self.give(node, Input::TransferBroken { contact, head, staging: None, octets });
+        }
     }
 }
 

@@ -143,6 +143,10 @@ impl View<'_> {
                 let listed = sound(self.endpoint(&record.node))?.flatten();
                 return Ok((listed != Some(record.number)).then_some(Fault::Wrong));
             }
+            Table::Partials => match sound(self.is_partial_true(body))?.flatten() {
+                Some(is_true) => is_true,
+                None => return Ok(Some(Fault::Damaged)),
+            },
             Table::Stagings => {
                 let Some(staging) = Staging::decode(body) else { return Ok(Some(Fault::Damaged)) };
                 let is_whole = self.is_staged_whole(number_at(table, key)?, staging.chunks)?;

@@ -67,6 +67,21 @@ impl View<'_> {
         }
     }
 
+    /// Octets of a bundle's payload from `offset` on, at most `most`, and none beyond the end of a piece. For a payload that
+    /// is not in the bundle's own record.
+    pub(crate) fn payload_octets_from(
+        &self,
+        number: Number,
+        offset: u64,
+        most: usize,
+    ) -> Result<Option<Bytes>, StoreError> {
+        let Ok(index) = u32::try_from(offset / CHUNK_OCTETS as u64) else { return Ok(None) };
+        let Some(piece) = self.payload_chunk(number, index)? else { return Ok(None) };
+        let start = usize::try_from(offset % CHUNK_OCTETS as u64).unwrap_or(usize::MAX).min(piece.len());
+        let end = start.saturating_add(most).min(piece.len());
+        Ok(Some(piece.slice(start..end)))
+    }
+
     /// A piece of a payload that is still being staged.
     pub fn staged_chunk(&self, staging: Number, index: u32) -> Result<Option<Bytes>, StoreError> {
         Ok(self.get(Table::Chunks, &chunk_key(staging, index))?.map(Bytes::copy_from_slice))
@@ -123,6 +138,36 @@ impl WriteTxn<'_> {
         )
     }
 
+    /// Adds octets behind those that are staged already, wherever the last piece ends. `octets` begin at `offset` of the
+    /// payload; whether they fitted.
+    pub(crate) fn extend_staging(
+        &mut self,
+        staging: Number,
+        offset: u64,
+        octets: &[u8],
+    ) -> Result<bool, StoreError> {
+        let row = self.view().staging(staging)?.filter(|row| !row.abandoned && row.octets == offset);
+        let Some(mut row) = row else { return Ok(false) };
+        self.take_room(octets.len() as u64)?;
+        let mut rest = octets;
+        while !rest.is_empty() {
+            let index = u32::try_from(row.octets / CHUNK_OCTETS as u64).expect("a payload within the limits");
+            let mut piece = Vec::new();
+            if index < row.chunks {
+                let begun = self.view().staged_chunk(staging, index)?;
+                piece = begun.ok_or_else(|| misshapen(Table::Chunks, &chunk_key(staging, index)))?.to_vec();
+            }
+            let (now, later) = rest.split_at(rest.len().min(CHUNK_OCTETS.saturating_sub(piece.len())));
+            assert!(!now.is_empty(), "a piece that is full is followed by another");
+            piece.extend_from_slice(now);
+            self.put(Table::Chunks, &chunk_key(staging, index), &piece)?;
+            row = Staging { abandoned: false, octets: row.octets + now.len() as u64, chunks: index + 1 };
+            rest = later;
+        }
+        self.put_staging(staging, row)?;
+        Ok(true)
+    }
+
     /// Gives up a staged payload. Its pieces are deleted, the many of a large one by `discard_abandoned`.
     pub fn abandon_staging(&mut self, staging: Number) -> Result<(), StoreError> {
         match self.view().staging(staging)? {
@@ -131,9 +176,13 @@ impl WriteTxn<'_> {
         }
     }
 
-    /// Gives up every payload that was being staged: what a crash left. Call it once, before anything is staged.
+    /// Gives up every payload that was being staged, but those of partials: what a crash left. Call it once, before
+    /// anything is staged.
     pub fn abandon_leftovers(&mut self) -> Result<u64, StoreError> {
-        let open = self.view().stagings()?.into_iter().filter(|(_, row)| !row.abandoned);
+        let kept: Vec<Number> =
+            self.view().partials()?.iter().map(|partial| partial.record.staging).collect();
+        let open = self.view().stagings()?.into_iter();
+        let open = open.filter(|(number, row)| !row.abandoned && !kept.contains(number));
         let mut abandoned = 0;
         for (number, row) in open.collect::<Vec<_>>() {
             self.abandon_chunks(number, row.chunks)?;

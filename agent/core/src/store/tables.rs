@@ -54,15 +54,18 @@ pub enum Table {
     Neighbors = 18,
     /// Payload number → how much of it is here, as long as it belongs to no bundle.
     Stagings = 19,
+    /// Hash of a primary block → the beginning of a large bundle whose transfer broke off.
+    Partials = 30,
 }
 
 impl Table {
     /// All of them, in the order of a repair: each behind those that it derives from.
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Facts,
         Self::Contents,
         Self::Payloads,
         Self::Stagings,
+        Self::Partials,
         Self::Chunks,
         Self::Tombstones,
         Self::Ids,
@@ -101,7 +104,8 @@ impl Table {
             | Self::Peers
             | Self::Subscriptions
             | Self::Neighbors
-            | Self::Stagings => SHARED,
+            | Self::Stagings
+            | Self::Partials => SHARED,
         }
     }
 
@@ -147,6 +151,7 @@ impl std::fmt::Display for Table {
             Self::Subscriptions => "subscriptions",
             Self::Neighbors => "neighbors",
             Self::Stagings => "payloads that are arriving",
+            Self::Partials => "bundles of which a part is here",
         })
     }
 }

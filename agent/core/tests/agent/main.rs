@@ -7,5 +7,7 @@
 
 mod contact;
 mod door;
+mod meetings;
+mod parts;
 mod room;
 mod support;

@@ -192,7 +192,7 @@ impl Node {
         }
     }
 
-    fn octets_of(&self, parcel: &Parcel) -> Bytes {
+    pub(crate) fn octets_of(&self, parcel: &Parcel) -> Bytes {
         let payload = match &parcel.payload {
             ParcelPayload::Inline(octets) => octets.clone(),
             ParcelPayload::Stored { number, .. } => self.payload(*number),
@@ -296,7 +296,7 @@ impl Pair {
                 }
                 Output::CloseContact { .. } => self.closed = true,
                 Output::Tell(notice) => self.told.push((side, notice)),
-                Output::Answer { .. } | Output::StagingReady { .. } => {}
+                Output::Answer { .. } | Output::StagingReady { .. } | Output::Prove { .. } => {}
             }
         }
     }

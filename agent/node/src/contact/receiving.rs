@@ -140,7 +140,7 @@ impl Receiving {
                 self.desk.refuse_for(transfer, &Refusal::TooLarge { octets, most });
                 None
             }
-            _ => Some(Intake::new(&self.desk.node, &self.budget)),
+            _ => Some(Intake::from_contact(&self.desk.node, &self.budget, self.desk.contact)),
         };
         self.current = Some((transfer, intake));
     }

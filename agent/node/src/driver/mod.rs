@@ -148,7 +148,7 @@ impl Batch {
 
 fn octets(input: &Input) -> usize {
     match input {
-        Input::ChunkArrived { octets, .. } => octets.len(),
+        Input::ChunkArrived { octets, .. } | Input::TransferBroken { octets, .. } => octets.len(),
         Input::BundleReceived { bundle, .. } => bundle.payload().map_or(0, bytes::Bytes::len),
         _ => 0,
     }

@@ -13,6 +13,7 @@ use convergence_layer::{CloseReason, Control, RefusalReason};
 use super::inputs::{Inputs, Lost};
 use crate::contacts::Contacts;
 use crate::news::News;
+use crate::proving::Prover;
 
 /// Where outputs go.
 #[derive(Debug, Clone)]
@@ -21,6 +22,7 @@ pub(crate) struct Outlets {
     pub(crate) contacts: Arc<Contacts>,
     pub(crate) news: Arc<News>,
     pub(crate) rooms: Arc<LostRooms>,
+    pub(crate) prover: Prover,
 }
 
 /// Stagings that ran out of room half-way: whoever fills one is to stop, and what refers to one is refused. Bounded by
@@ -76,6 +78,7 @@ impl Outlets {
                 self.contacts.close(contact, CloseReason::ContactFailure, reason);
             }
             Output::StagingReady { ticket, number } => self.inputs.staged(ticket, Ok(number)),
+            Output::Prove { number, head } => self.prover.prove(number, head),
             Output::Answer { id, answer } => self.inputs.answered(id, Ok(answer)),
             Output::Tell(notice) => {
                 self.contacts.heard(&notice);

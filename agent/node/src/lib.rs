@@ -46,8 +46,8 @@ pub use key_file::KeyTextError;
 pub use links::ListenError;
 pub use local_api::{
     BundleReport, BundleSummary, Call, ContactReport, Delivery, Identity, Imported, LISTED_MAX,
-    NeighborReport, Origin, Part, PeerEntry, PeerReport, QueueReport, RefusalCount, Reply, Sent, Status,
-    StoreReport, TrustEntry, Until,
+    NeighborReport, Origin, Part, PartialReport, PeerEntry, PeerReport, QueueReport, RefusalCount, Reply,
+    Sent, Status, StoreReport, TrustEntry, Until,
 };
 pub use run::{Discovery, RunError, RunOptions, run};
 pub use settings::{ConfigError, ConfigFault, LogLevel, Settings};

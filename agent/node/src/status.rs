@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use agent_core::store::{StoreError, View};
+use agent_core::store::{Partial, StoreError, View};
 use agent_core::time::Now;
 use bundle_format::Eid;
 
 use crate::local_api::{
-    ContactReport, NeighborReport, PeerReport, QueueReport, RefusalCount, Status, StoreReport, identity,
+    ContactReport, NeighborReport, PartialReport, PeerReport, QueueReport, RefusalCount, Status, StoreReport,
+    identity,
 };
 use crate::node::Node;
 
@@ -20,11 +21,12 @@ pub(crate) async fn of(node: &Arc<Node>) -> Result<Status, StoreError> {
     let now = node.clock.now();
     let contacts = contacts(node);
     let asked = Arc::clone(node);
-    let (store, subscriptions, neighbors, queues) = node
+    let (store, partials, subscriptions, neighbors, queues) = node
         .read(move |view| {
             let subscriptions = view.subscriptions()?;
             let queues = queues(&asked, view, &subscriptions)?;
-            Ok((store_report(&asked, view)?, subscriptions, neighbors(&asked, view, now)?, queues))
+            let store = store_report(&asked, view)?;
+            Ok((store, partials(view)?, subscriptions, neighbors(&asked, view, now)?, queues))
         })
         .await?;
     let listening = node.listening.get().cloned();
@@ -35,6 +37,7 @@ pub(crate) async fn of(node: &Arc<Node>) -> Result<Status, StoreError> {
         clock_trusted: node.clock.is_trusted(),
         now_ms: now.utc.map(|time| time.0),
         store,
+        partials,
         listening: listening.unwrap_or_default(),
         contacts,
         peers: peers(node),
@@ -54,6 +57,17 @@ fn store_report(node: &Node, view: View<'_>) -> Result<StoreReport, StoreError> 
         unvouched_octets: unvouched.octets,
         stranger_quota_octets: node.config.stranger_quota_octets,
     })
+}
+
+fn partials(view: View<'_>) -> Result<Vec<PartialReport>, StoreError> {
+    let report = |partial: Partial| PartialReport {
+        id: partial.record.wanted,
+        source: partial.record.head.primary().source.clone(),
+        destination: partial.record.head.primary().destination.clone(),
+        octets: partial.octets,
+        of_octets: partial.octets_in_all(),
+    };
+    Ok(view.partials()?.into_iter().map(report).collect())
 }
 
 fn contacts(node: &Node) -> Vec<ContactReport> {

@@ -1,6 +1,6 @@
 //! `packmule status`: who the node is, what it holds, whom it meets, and what is owed to whom.
 
-use agent_node::{Call, NeighborReport, PeerReport, Reply, Status as Report};
+use agent_node::{Call, NeighborReport, PartialReport, PeerReport, Reply, Status as Report};
 use clap::Args;
 use serde::Serialize;
 
@@ -27,6 +27,7 @@ struct State<'a> {
     clock_trusted: bool,
     now: Option<String>,
     store: &'a agent_node::StoreReport,
+    partials: &'a [PartialReport],
     listening: &'a [String],
     contacts: &'a [agent_node::ContactReport],
     peers: &'a [PeerReport],
@@ -56,6 +57,7 @@ fn state(report: &Report) -> State<'_> {
         clock_trusted: report.clock_trusted,
         now: report.now_ms.and_then(time_of_dtn),
         store: &report.store,
+        partials: &report.partials,
         listening: &report.listening,
         contacts: &report.contacts,
         peers: &report.peers,
@@ -68,6 +70,7 @@ fn state(report: &Report) -> State<'_> {
 
 fn text(report: &Report) -> String {
     let mut sections = vec![head(report), store(report)];
+    sections.extend(partials(report));
     sections.extend(warnings(report));
     sections.extend(meetings(report));
     sections.extend(waiting(report));
@@ -105,6 +108,16 @@ fn store(report: &Report) -> String {
     }
     let (used, most) = (size(store.unvouched_octets), size(store.stranger_quota_octets));
     format!("{line}\n       {used} of {most} for sources that nobody vouches for")
+}
+
+/// What has begun to arrive.
+fn partials(report: &Report) -> Option<String> {
+    let rows = report.partials.iter().map(|partial| {
+        let id = partial.id.map_or("(not known yet)".to_owned(), |id| id.to_string());
+        let here = format!("{} of {}", size(partial.octets), size(partial.of_octets));
+        vec![id, partial.source.to_string(), partial.destination.to_string(), here]
+    });
+    (!report.partials.is_empty()).then(|| table(&["PARTIAL", "FROM", "TO", "HERE"], rows))
 }
 
 fn bar(part: u64, whole: u64) -> String {

@@ -79,6 +79,8 @@ pub struct Status {
     pub now_ms: Option<u64>,
     /// What the store holds.
     pub store: StoreReport,
+    /// Large bundles of which a part is here.
+    pub partials: Vec<PartialReport>,
     /// Where it listens.
     pub listening: Vec<String>,
     /// Open contacts.
@@ -109,6 +111,24 @@ pub struct StoreReport {
     pub unvouched_octets: u64,
     /// The most that those may have.
     pub stranger_quota_octets: u64,
+}
+
+/// A large bundle of which a part is here. What it says of itself has not been verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartialReport {
+    /// Its id, where a neighbor said what it is.
+    #[serde(with = "as_text::option")]
+    pub id: Option<BundleId>,
+    /// Who made it.
+    #[serde(with = "as_text")]
+    pub source: Eid,
+    /// Where it goes.
+    #[serde(with = "as_text")]
+    pub destination: Eid,
+    /// Octets of its payload that are here.
+    pub octets: u64,
+    /// Octets of its payload in all.
+    pub of_octets: u64,
 }
 
 /// An open contact.

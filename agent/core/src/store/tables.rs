@@ -4,12 +4,13 @@
 //! one LMDB database, each under its tag, so that a commit touches few pages. `docs/store.md` has every key and record.
 
 use std::borrow::Cow;
+use std::io::Write;
 use std::ops::Bound;
 
 use heed::types::Bytes as Octets;
 use heed::{CommitOrAbort, Database, DatabaseOpener, Env, PutFlags, RoTxn, RwTxn, WithoutTls};
 
-use crate::store::record::{checksum, verified};
+use crate::store::record::{CHECKSUM_OCTETS, checksum, verified};
 use crate::store::{Number, StoreError};
 
 /// A table of the store. The value is its tag, which is part of every checksum; tags are never reused.
@@ -229,8 +230,12 @@ impl Tables {
         key: &[u8],
         body: &[u8],
     ) -> Result<(), StoreError> {
-        let value = closed(table, key, body);
-        Ok(self.raw(table).put(txn, &full_key(table, key), &value)?)
+        let sum = checksum(table as u8, key, body);
+        // Written to where LMDB wants it: what is large is copied once.
+        Ok(self.raw(table).put_reserved(txn, &full_key(table, key), body.len() + sum.len(), |value| {
+            value.write_all(body)?;
+            value.write_all(&sum)
+        })?)
     }
 
     /// Like `put`, for a key behind all others of its database: LMDB fills its pages instead of splitting them.
@@ -241,7 +246,9 @@ impl Tables {
         key: &[u8],
         body: &[u8],
     ) -> Result<(), StoreError> {
-        let value = closed(table, key, body);
+        let mut value = Vec::with_capacity(body.len() + CHECKSUM_OCTETS);
+        value.extend_from_slice(body);
+        value.extend_from_slice(&checksum(table as u8, key, body));
         Ok(self.raw(table).put_with_flags(txn, PutFlags::APPEND, &full_key(table, key), &value)?)
     }
 
@@ -328,14 +335,6 @@ fn full_key(table: Table, key: &[u8]) -> Cow<'_, [u8]> {
     } else {
         Cow::Borrowed(key)
     }
-}
-
-fn closed(table: Table, key: &[u8], body: &[u8]) -> Vec<u8> {
-    let sum = checksum(table as u8, key, body);
-    let mut value = Vec::with_capacity(body.len() + sum.len());
-    value.extend_from_slice(body);
-    value.extend_from_slice(&sum);
-    value
 }
 
 /// The first key behind all that begin with `prefix`; `None` where there can be none.

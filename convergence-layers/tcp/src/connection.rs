@@ -19,9 +19,12 @@ use crate::timers::GRACE;
 
 /// Events, and outgoing octets, that wait in a channel.
 const CHANNEL_DEPTH: usize = 64;
-/// Octets that one read may take from an established session; a stranger gets [`READ_OPENING`].
-const READ: usize = 64 * 1024;
+/// Octets that one read may take from a stranger, and from an established session.
 const READ_OPENING: usize = 1024;
+const READ: usize = 64 * 1024;
+/// Octets that one read may take while reads fill their room: each read has the kernel tell the neighbor that there is
+/// room again, and that is much of what a large transfer costs.
+const READ_BULK: usize = 256 * 1024;
 /// Slices per write: about 64 bundles of 1 KiB, and far below what the kernel takes.
 const SLICES: usize = 128;
 /// Octets that are written or taken from the agent before another duty has its turn.
@@ -35,6 +38,8 @@ pub(crate) struct Connection {
     stream: TcpStream,
     session: Session,
     input: BytesMut,
+    /// Whether the last read took all that it had room for.
+    is_bulk: bool,
     events: mpsc::Sender<Event>,
     outgoing: mpsc::Receiver<Outgoing>,
     control: mpsc::UnboundedReceiver<Control>,
@@ -52,6 +57,7 @@ pub(crate) fn spawn(stream: TcpStream, session: Session) -> Link {
         stream,
         session,
         input: BytesMut::new(),
+        is_bulk: false,
         events,
         outgoing,
         control,
@@ -117,13 +123,21 @@ impl Connection {
                 return true;
             }
         }
-        let size = if self.session.is_established() { READ } else { READ_OPENING };
+        let size = match (self.session.is_established(), self.is_bulk) {
+            (false, _) => READ_OPENING,
+            (true, false) => READ,
+            (true, true) => READ_BULK,
+        };
         if self.input.capacity() - self.input.len() < size / 8 {
             self.input.reserve(size);
         }
+        let room = self.input.capacity() - self.input.len();
         match self.stream.try_read_buf(&mut self.input) {
             Ok(0) => self.session.connection_lost("the neighbor closed the connection"),
-            Ok(_) => self.session.receive(now(), &mut self.input),
+            Ok(octets) => {
+                self.is_bulk = octets == room || self.is_bulk && octets >= READ;
+                self.session.receive(now(), &mut self.input);
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
             Err(error) => self.session.connection_lost(&broken(&error)),
         }

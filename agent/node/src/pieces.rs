@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use crate::node::Node;
 
-/// Pieces copied in one read transaction: 512 KiB of a payload.
-const PIECES_PER_READ: u32 = 8;
+/// Pieces copied in one read transaction: 1 MiB of a payload, so that waking a thread for it is worth while.
+const PIECES_PER_READ: u32 = 16;
 
 /// Some pieces of a stored payload, from `index` on; none where there are none. Every piece was checked against its
 /// record.

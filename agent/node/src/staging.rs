@@ -82,13 +82,15 @@ impl Staging {
             (Some(held), Some(permit)) => held.merge(permit),
             (held, permit) => *held = held.take().or(permit),
         }
-        while self.partial.len() + octets.len() >= CHUNK_OCTETS {
-            let rest = octets.split_off(CHUNK_OCTETS - self.partial.len());
-            self.partial.extend_from_slice(&octets);
-            octets = rest;
-            self.post().await?;
+        while !octets.is_empty() {
+            // In one place from the beginning: a buffer that grows is copied as often as it does.
+            self.partial.reserve(CHUNK_OCTETS - self.partial.len());
+            let next = octets.split_to(octets.len().min(CHUNK_OCTETS - self.partial.len()));
+            self.partial.extend_from_slice(&next);
+            if self.partial.len() == CHUNK_OCTETS {
+                self.post().await?;
+            }
         }
-        self.partial.extend_from_slice(&octets);
         Ok(())
     }
 

@@ -27,6 +27,7 @@ mod reporting;
 pub mod request;
 mod resuming;
 mod sending;
+pub mod sketch;
 pub mod store;
 pub mod time;
 mod transmitting;

@@ -20,6 +20,8 @@ use crate::time::{NodeTime, Now};
 const REPEATED_MS: u64 = 30_000;
 /// Offers to one neighbor that wait for an answer; what is beyond is found again in the store.
 const WAITING_MAX: usize = 1024;
+/// Octets of one bundle in an offer, at most; the few around all of them are within what is allowed for framing.
+const OFFER_OCTETS: usize = 1 + 17 + 9 + 17;
 /// Bundles that are asked for at a time, from all neighbors.
 const ASKED_MAX: usize = 1024;
 /// How long after it was asked for a bundle is asked for somewhere else, whatever the first neighbor does.
@@ -76,8 +78,9 @@ impl Agent {
         if !contact.may_say_more() {
             return Ok(());
         }
+        let offers_max = (contact.message_octets_max() / OFFER_OCTETS).clamp(1, OFFERED_MAX);
         let due = contact.offered.iter().filter(|(_, waiting)| waiting.again <= now.node);
-        let due: Vec<Number> = due.map(|(number, _)| *number).take(OFFERED_MAX).collect();
+        let due: Vec<Number> = due.map(|(number, _)| *number).take(offers_max).collect();
         let mut items = Vec::new();
         for number in due {
             let item = offered(number, store.view())?;

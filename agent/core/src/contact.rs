@@ -22,6 +22,8 @@ pub(crate) const WINDOW_OCTETS: u64 = 64 << 20;
 pub(crate) const PENDING_MAX: usize = 8192;
 /// Contact messages that may be under way to one neighbor; a neighbor that asks faster is not answered.
 pub(crate) const MESSAGES_MAX: usize = 8;
+/// Octets that the bundle around a contact message takes, amply.
+const FRAMING_OCTETS: u64 = 256;
 
 /// The order in which bundles go to a neighbor: signals first, then by priority, then by age.
 pub(crate) type Rank = (u8, Number);
@@ -168,6 +170,19 @@ impl Contact {
         self.offered.remove(&number);
         self.asked.remove(&number);
         self.pours.retain(|pour| pour.number != number);
+    }
+
+    /// What the neighbor is to us has changed: what was planned for it no longer counts.
+    pub(crate) fn start_over(&mut self) {
+        self.pending.clear();
+        self.offered.clear();
+        self.asked.clear();
+        self.pours.clear();
+    }
+
+    /// Octets that a contact message for this neighbor may have.
+    pub(crate) fn message_octets_max(&self) -> usize {
+        usize::try_from(self.transfer_mru.saturating_sub(FRAMING_OCTETS)).unwrap_or(usize::MAX)
     }
 
     /// Whether there is a place for another message under way.

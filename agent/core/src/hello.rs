@@ -125,7 +125,7 @@ impl Agent {
         let Some(contact) = self.contacts.get_mut(&id) else { return };
         contact.standing = Some(standing);
         contact.hello_deadline = None;
-        contact.pending.clear();
+        contact.start_over();
         contact.listing = match standing {
             Standing::Authenticated => Listing::due(now.node),
             Standing::Foreign => Listing::scan(),

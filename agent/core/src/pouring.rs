@@ -19,8 +19,6 @@ use crate::time::Now;
 pub(crate) const PARTS_MAX: usize = 64;
 /// Bundles that one neighbor may ask to go on with at a time: as many as it keeps of.
 const POURS_MAX: usize = 64;
-/// Octets that the bundle around a contact message takes, amply.
-const FRAMING_OCTETS: u64 = 256;
 
 /// A payload on its way to a neighbor, from some octet on.
 #[derive(Debug)]
@@ -146,7 +144,5 @@ impl Pour {
 
 /// Octets of a payload that a Part for this neighbor may have.
 fn part_octets_max(contact: &Contact) -> usize {
-    let around = FRAMING_OCTETS + Part::AROUND_OCTETS_MAX as u64;
-    let room = usize::try_from(contact.transfer_mru.saturating_sub(around)).unwrap_or(usize::MAX);
-    room.clamp(1, PART_OCTETS_MAX)
+    contact.message_octets_max().saturating_sub(Part::AROUND_OCTETS_MAX).clamp(1, PART_OCTETS_MAX)
 }

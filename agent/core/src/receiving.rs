@@ -96,6 +96,7 @@ impl Agent {
                 Ok(Ok((arrival.bundle.id(), number)))
             }
             Err(refusal) => {
+                self.asked_for.remove(&arrival.bundle.id());
                 self.abandon(arrival.payload, store)?;
                 self.turn_away(arrival, &refusal, store)?;
                 Ok(Err(refusal))

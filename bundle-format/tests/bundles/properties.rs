@@ -182,6 +182,21 @@ proptest! {
     }
 
     #[test]
+    fn a_tail_follows_from_head_and_payload(payload in proptest::collection::vec(any::<u8>(), 1..5000)) {
+        let bundle = crate::draft().unsigned(&Profile::default(), payload.clone().into()).unwrap();
+        let mut reader = BundleReader::new(&Limits::default(), &Profile::default());
+        reader.push(bundle.head().bytes().clone()).unwrap();
+        let last = payload.len() - 1;
+        reader.push(payload[..last].to_vec().into()).unwrap();
+        let mut short = BundleReader::new(&Limits::default(), &Profile::default());
+        short.push([&bundle.head().bytes()[..], &payload[..last]].concat().into()).unwrap();
+        prop_assert!(short.finish_without_tail().is_err());
+        reader.push(payload[last..].to_vec().into()).unwrap();
+        let whole = reader.finish_without_tail().unwrap();
+        prop_assert_eq!((whole.id(), whole.tail()), (bundle.id(), bundle.tail()));
+    }
+
+    #[test]
     fn a_payload_can_be_computed_over_elsewhere(
         payload in proptest::collection::vec(any::<u8>(), 0..5000),
         size in 1_usize..2000,

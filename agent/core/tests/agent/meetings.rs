@@ -34,6 +34,8 @@ pub(crate) struct Field {
     pub(crate) liar: Option<Place>,
     /// Parts that are lost on their way: every so manieth, without anybody saying so.
     pub(crate) loses_every: Option<usize>,
+    /// This node's octets get nowhere.
+    pub(crate) is_mute: Option<Place>,
     parts: usize,
     resumes: usize,
 }
@@ -50,6 +52,7 @@ impl Field {
             told: Vec::new(),
             liar: None,
             loses_every: None,
+            is_mute: None,
             parts: 0,
             resumes: 0,
         }
@@ -113,6 +116,28 @@ impl Field {
                 self.see_to(place, output);
             }
         }
+        self.settle();
+    }
+
+    /// A node hears a contact message that nobody sent.
+    pub(crate) fn say(&mut self, to: Place, contact: ContactId, payload: Vec<u8>) {
+        let draft = NewBundle {
+            destination: agent_core::contact_endpoint(),
+            source: "dtn://forger/".parse().unwrap(),
+            report_to: bundle_format::Eid::Null,
+            creation: bundle_format::CreationTimestamp {
+                time: bundle_format::DtnTime(800_000_000_000),
+                sequence: 1,
+            },
+            lifetime_ms: 3_600_000,
+            flags: bundle_format::BundleFlags::MUST_NOT_FRAGMENT,
+            age_ms: Some(0),
+            hop_limit: Some(1),
+            metadata: None,
+        };
+        let bundle = Box::new(draft.unsigned(&Profile::default(), payload.into()).unwrap());
+        let (transfer, payload) = (0, PayloadPlace::Inline);
+        self.work.push_back((to, Input::BundleReceived { contact, transfer, bundle, payload }));
         self.settle();
     }
 
@@ -213,6 +238,7 @@ impl Field {
                 self.resumes += usize::from(!is_from_zero);
                 Some(octets)
             }
+            Some(9) if self.is_mute == Some(from) => None,
             Some(9) => {
                 self.parts += 1;
                 if self.loses_every.is_some_and(|every| self.parts.is_multiple_of(every)) {

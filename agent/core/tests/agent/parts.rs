@@ -171,6 +171,55 @@ fn who_lies_alone_is_not_asked_again() {
     assert_sound(&field.nodes[1]);
 }
 
+/// A Part with these numbers, of octets that are all 9.
+fn part(id: &BundleId, offset: u64, total: u64, octets: usize) -> Vec<u8> {
+    let mut encoder = minicbor::Encoder::new(Vec::new());
+    encoder.array(6).unwrap().u8(1).unwrap().u8(9).unwrap().bytes(id.as_bytes()).unwrap();
+    encoder.u64(offset).unwrap().u64(total).unwrap().bytes(&vec![9; octets]).unwrap();
+    encoder.into_writer()
+}
+
+#[test]
+fn parts_that_were_not_asked_for_or_do_not_follow_are_ignored() {
+    let (mut field, id) = field(&["a", "c", "b"], 300_000);
+    field.meet(0, 2, PLENTY);
+    field.meet(0, 1, 100_000);
+    let [(here, total)] = partials(&field.nodes[1])[..] else { panic!("a partial") };
+    // From a, who is asked to go on and says nothing; and from b, who is not asked.
+    field.is_mute = Some(0);
+    let asked = field.open(0, 1, PLENTY);
+    field.settle();
+    let other = field.open(2, 1, PLENTY);
+    field.settle();
+    let stranger = BundleId::from_bytes([1; 16]);
+    let wrong = [
+        part(&id, 0, total, 5_000),
+        part(&id, here - 1, total, 5_000),
+        part(&id, here + 1, total, 5_000),
+        part(&id, here, total + 1, 5_000),
+        part(&id, here, here, 5_000),
+        part(&id, total - 1, total, 2),
+        part(&id, u64::MAX, total, 5_000),
+        part(&id, here, total, 0),
+        part(&id, here, total, 20_000),
+        part(&stranger, here, total, 5_000),
+        vec![],
+    ];
+    for payload in wrong {
+        field.say(1, asked, payload);
+    }
+    field.say(1, other, part(&id, here, total, 5_000));
+    assert_eq!(partials(&field.nodes[1]), [(here, total)]);
+    field.say(1, asked, part(&id, here, total, 5_000));
+    assert_eq!(partials(&field.nodes[1]), [(here + 5_000, total)]);
+    field.is_mute = None;
+    field.cut(asked);
+    field.settle();
+    // b went on, found that the whole was none, and sent it whole.
+    assert!(field.nodes[1].has(&id) && is_whole(&field.nodes[1], 300_000));
+    assert_sound(&field.nodes[1]);
+}
+
 #[test]
 fn partials_of_bundles_that_expired_go() {
     let (mut field, _) = field(&["a", "c"], 300_000);

@@ -62,6 +62,27 @@ impl Room {
     }
 }
 
+/// Those who asked for something in the inputs of one step.
+#[derive(Debug, Default)]
+pub(super) struct Askers {
+    requests: Vec<RequestId>,
+    stagings: Vec<Ticket>,
+}
+
+impl Askers {
+    pub(super) fn of(inputs: &[Input]) -> Self {
+        let mut askers = Self::default();
+        for input in inputs {
+            match input {
+                Input::Requested { id, .. } => askers.requests.push(*id),
+                Input::StagingRequested { ticket } => askers.stagings.push(*ticket),
+                _ => {}
+            }
+        }
+        askers
+    }
+}
+
 /// Those who wait for an answer.
 #[derive(Debug, Default)]
 struct Waiting {
@@ -148,6 +169,16 @@ impl Inputs {
         }
     }
 
+    /// Those whose step was lost are told so. What others asked for is still in the queue, and will be done.
+    pub(super) fn lose(&self, askers: Askers, lost: &Lost) {
+        for id in askers.requests {
+            self.answered(id, Err(lost.clone()));
+        }
+        for ticket in askers.stagings {
+            self.staged(ticket, Err(lost.clone()));
+        }
+    }
+
     /// Everybody who waits is told that no answer will come.
     pub(super) fn lose_all(&self, lost: &Lost) {
         let (answers, stagings) = {
@@ -179,5 +210,23 @@ impl Inputs {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         // Nothing that holds this lock can panic half-way.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_failure_is_told_to_those_whose_step_it_was_and_to_nobody_else() {
+        let (queue, posted) = std::sync::mpsc::channel();
+        let inputs = Inputs::new(queue);
+        let (first, second) = (inputs.ask_for_room().await.unwrap(), inputs.ask_for_room().await.unwrap());
+        let Ok(Posted::Input(input, _)) = posted.recv() else { panic!("the first was posted") };
+        inputs.lose(Askers::of(&[*input]), &Lost::Store("it burns".to_owned()));
+        assert_eq!(first.number().await, Err(Lost::Store("it burns".to_owned())));
+        let Ok(Posted::Input(input, _)) = posted.recv() else { panic!("the second was posted") };
+        inputs.staged(Askers::of(&[*input]).stagings[0], Ok(Number::new(7)));
+        assert_eq!(second.number().await, Ok(Number::new(7)));
     }
 }

@@ -23,8 +23,8 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 pub use self::inputs::Lost;
+use self::inputs::{Askers, Permits, Posted};
 pub(crate) use self::inputs::{Inputs, Room};
-use self::inputs::{Permits, Posted};
 pub(crate) use self::outputs::{LostRooms, Outlets, refusal_reason};
 use crate::node::Ground;
 
@@ -158,10 +158,10 @@ impl Writer {
     fn run(&mut self) -> Result<(), DriverError> {
         loop {
             let batch = self.gather();
-            let last = batch.last;
+            let (last, askers) = (batch.last, Askers::of(&batch.inputs));
             match self.step(batch) {
                 Ok(()) => self.failures = 0,
-                Err(error) => self.recover(error)?,
+                Err(error) => self.recover(error, askers)?,
             }
             if last {
                 return Ok(());
@@ -255,11 +255,11 @@ impl Writer {
     }
 
     /// The store failed: nothing of the step was kept, and what the agent remembers of it is wrong.
-    fn recover(&mut self, error: StoreError) -> Result<(), DriverError> {
+    fn recover(&mut self, error: StoreError, askers: Askers) -> Result<(), DriverError> {
         self.failures += 1;
         self.has_lost_pieces = true;
         tracing::error!(%error, "the store failed; contacts are ended and the agent is opened again");
-        self.outlets.store_failed(&error);
+        self.outlets.store_failed(&error, askers);
         if self.failures >= FAILURES_MAX {
             return Err(error.into());
         }

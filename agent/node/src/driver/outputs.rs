@@ -10,7 +10,7 @@ use agent_core::request::{Answer, Request};
 use agent_core::store::{Number, PayloadPlace, StoreError};
 use convergence_layer::{CloseReason, Control, RefusalReason};
 
-use super::inputs::{Inputs, Lost};
+use super::inputs::{Askers, Inputs, Lost};
 use crate::contacts::Contacts;
 use crate::news::News;
 use crate::proving::Prover;
@@ -125,9 +125,9 @@ impl Outlets {
     }
 
     /// Whatever was under way is over.
-    pub(super) fn store_failed(&self, error: &StoreError) {
+    pub(super) fn store_failed(&self, error: &StoreError, askers: Askers) {
         let lost = if error.is_full() { Lost::Full } else { Lost::Store(error.to_string()) };
-        self.inputs.lose_all(&lost);
+        self.inputs.lose(askers, &lost);
         self.contacts.close_all(CloseReason::ResourceExhaustion, "the store failed");
     }
 

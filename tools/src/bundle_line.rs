@@ -27,6 +27,7 @@ pub(crate) struct BundleLine {
     signer: Option<String>,
     trusted: bool,
     protocol: bool,
+    custody: bool,
 }
 
 impl From<&BundleSummary> for BundleLine {
@@ -47,11 +48,17 @@ impl From<&BundleSummary> for BundleLine {
             signer: bundle.signer.as_ref().map(ToString::to_string),
             trusted: bundle.trusted,
             protocol: bundle.protocol,
+            custody: bundle.custody,
         }
     }
 }
 
 impl BundleLine {
+    /// Whether this node answers for the bundle.
+    pub(crate) fn is_in_custody(&self) -> bool {
+        self.custody
+    }
+
     /// What people read one below another: label and value.
     pub(crate) fn facts(&self) -> Vec<(&'static str, String)> {
         let signature = match (&self.signer, self.trusted) {

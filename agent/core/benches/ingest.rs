@@ -75,6 +75,7 @@ fn config(source: &NodeKey) -> Config {
         lifetime_ms_max: u64::MAX,
         hop_limit: 32,
         foreign: Vec::new(),
+        custodians: None,
         trust: vec![("dtn://source/".parse().unwrap(), source.public())],
     }
 }

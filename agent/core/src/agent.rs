@@ -13,6 +13,7 @@ use bundle_format::{BundleId, CreationTimestamp, Eid};
 use crate::announcing::AskedFor;
 use crate::config::Config;
 use crate::contact::Contact;
+use crate::custody::Custody;
 use crate::dice::Dice;
 use crate::input::{ContactId, Input};
 use crate::message::contact_endpoint;
@@ -35,6 +36,7 @@ pub struct Agent {
     pub(crate) contact_endpoint: Eid,
     pub(crate) epoch: u64,
     pub(crate) reports: ReportBudget,
+    pub(crate) custody: Custody,
     /// Stagings whose bundle is being made here, with the order that each will fulfil.
     pub(crate) orders: BTreeMap<Number, crate::transmitting::OpenOrder>,
     /// Beginnings of large bundles.
@@ -56,9 +58,11 @@ pub struct Agent {
 impl Agent {
     /// Rebuilds soft state from the store; scans nothing. `seed` is the only source of randomness.
     pub fn open(config: Arc<Config>, seed: [u8; 32], now: Now, store: View<'_>) -> Result<Self, StoreError> {
+        let mut dice = Dice::new(seed);
         Ok(Self {
             config,
-            dice: Dice::new(seed),
+            custody: Custody::open(&mut dice, now.node, store)?,
+            dice,
             contacts: BTreeMap::new(),
             subscriptions: store.subscriptions()?.into_iter().collect(),
             contact_endpoint: contact_endpoint(),
@@ -123,6 +127,7 @@ impl Agent {
         self.unfinished = false;
         self.expire(now, store)?;
         self.drive_partials(now, store)?;
+        self.signal_custodians(now, store)?;
         self.drive_contacts(now, store)
     }
 
@@ -138,7 +143,7 @@ impl Agent {
         }
         let contacts = self.contacts.values().filter_map(Contact::deadline);
         let partials = self.next_partial_due();
-        let others = [self.next_expiry, self.next_discard, partials].into_iter().flatten();
+        let others = [self.next_expiry, self.next_discard, self.custody.due, partials].into_iter().flatten();
         contacts.chain(others).chain([self.next_purge]).min()
     }
 

@@ -5,7 +5,7 @@ use bundle_format::{BundleId, CheckedBundle, Eid, PublicKey};
 use crate::agent::Agent;
 use crate::config::Stance;
 use crate::output::Notice;
-use crate::receiving::Arrival;
+use crate::receiving::{Arrival, Origin};
 use crate::request::{Answer, Conflict, Repair, Request};
 use crate::store::{Number, PayloadPlace, Presence, Repaired, Standing, StoreError, WriteTxn};
 use crate::time::Now;
@@ -46,6 +46,7 @@ impl Agent {
             Request::Subscribe { group } => self.subscribe(now, &group, store),
             Request::Unsubscribe { group } => self.unsubscribe(&group, store),
             Request::NoteHeld { holder, ids } => Self::note_all_held(&holder, &ids, store),
+            Request::HandToVolume { volume, ids } => self.hand_to_volume(&volume, &ids, store),
             Request::ReserveTimestamp => Ok(Answer::Timestamp(Self::take_timestamp(now, store)?)),
             Request::Check { repair } => Self::check(repair, store),
         }
@@ -58,7 +59,8 @@ impl Agent {
         (holder, dormant_ms): (Option<Eid>, u64),
         store: &mut WriteTxn<'_>,
     ) -> Result<Answer, StoreError> {
-        let arrival = Arrival { bundle, payload, contact: None, holder, dormant_ms };
+        let origin = Origin::Elsewhere;
+        let arrival = Arrival { bundle, payload, contact: None, holder, dormant_ms, origin };
         Ok(match self.receive(now, &arrival, store)? {
             Ok((id, _)) => Answer::Imported { id },
             Err(refusal) => Answer::Refused(refusal),

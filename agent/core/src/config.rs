@@ -31,6 +31,8 @@ pub struct Config {
     pub hop_limit: u8,
     /// Neighbors that do not speak our Hello, and what they are to get.
     pub foreign: Vec<ForeignNeighbor>,
+    /// Nodes between which and this one custody may pass; `None` for every node whose key is trusted, none for nobody.
+    pub custodians: Option<Vec<Eid>>,
     /// Keys trusted by configuration; they cannot be removed at the command line.
     pub trust: Vec<(Eid, bundle_format::PublicKey)>,
 }

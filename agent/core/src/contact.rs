@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bundle_format::{BundleId, Eid, PublicKey};
 
 use crate::announcing::Waiting;
+use crate::custody::Watch;
 use crate::input::TransferId;
 use crate::listing::Listing;
 use crate::message::Hello;
@@ -50,6 +51,7 @@ pub(crate) struct Contact {
     pub(crate) settled: BTreeSet<Number>,
     /// The neighbor asked for a pause until then.
     pub(crate) paused_until: Option<NodeTime>,
+    pub(crate) custody: Watch,
     in_flight: BTreeMap<TransferId, InFlight>,
     bundles_in_flight: BTreeSet<Number>,
     octets_in_flight: u64,
@@ -96,6 +98,7 @@ impl Contact {
             pending: BTreeSet::new(),
             settled: BTreeSet::new(),
             paused_until: None,
+            custody: Watch::default(),
             in_flight: BTreeMap::new(),
             bundles_in_flight: BTreeSet::new(),
             octets_in_flight: 0,
@@ -193,6 +196,9 @@ impl Contact {
     /// The next time that something is due on this contact.
     pub(crate) fn deadline(&self) -> Option<NodeTime> {
         let (listing, offers) = (self.listing.deadline(), self.next_offer());
-        [self.hello_deadline, self.paused_until, listing, offers].into_iter().flatten().min()
+        [self.hello_deadline, self.paused_until, listing, offers, self.custody.due]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }

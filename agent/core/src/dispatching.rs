@@ -8,7 +8,7 @@ use crate::expiring::REMEMBERED_MS;
 use crate::input::ContactId;
 use crate::output::Notice;
 use crate::reporting::Assertion;
-use crate::store::{Number, StoreError, Tombstone, WriteTxn};
+use crate::store::{Custodian, Number, StoreError, Tombstone, WriteTxn};
 use crate::time::Now;
 
 impl Agent {
@@ -30,7 +30,7 @@ impl Agent {
             return self.reassemble(now, bundle.head(), store);
         }
         if bundle.head().is_administrative_record() && destination.is_singleton() {
-            self.administrative_record_received(bundle, store)?;
+            self.administrative_record_received(now, bundle, store)?;
             return self.discard(number, store);
         }
         self.queue(&destination, number, store)?;
@@ -62,17 +62,21 @@ impl Agent {
         Ok(())
     }
 
-    /// A status report about a bundle made here is remembered with that bundle (RFC 9171 §6.1.1).
+    /// Custody signals relieve this node; a status report about a bundle made here is remembered with that bundle (RFC 9171
+    /// §6.1.1).
     fn administrative_record_received(
         &mut self,
+        now: Now,
         bundle: &CheckedBundle,
         store: &mut WriteTxn<'_>,
     ) -> Result<(), StoreError> {
         let Some(payload) = bundle.payload() else { return Ok(()) };
         // Unknown or malformed records are ignored (RFC 9713 §2).
-        let Ok(AdministrativeRecord::StatusReport(report)) = AdministrativeRecord::decode(payload) else {
-            return Ok(());
-        };
+        let Ok(record) = AdministrativeRecord::decode(payload) else { return Ok(()) };
+        if let Some(Ok(signal)) = record.custody_signal(&self.config.profile) {
+            return self.custody_signal_received(now, bundle, &signal, store);
+        }
+        let AdministrativeRecord::StatusReport(report) = record else { return Ok(()) };
         if report.delivered.is_none() {
             return Ok(());
         }
@@ -82,6 +86,9 @@ impl Agent {
             // Only the destination's own word counts, or any member's of a group.
             if stored.destination.node_id().is_none_or(|node| Some(node) == by.node_id()) {
                 store.mark_delivered(number)?;
+                if stored.destination.is_singleton() {
+                    store.set_custody(number, Custodian::NotUs)?;
+                }
                 self.tell(Notice::Delivered { id, by: by.clone() });
             }
         }

@@ -8,6 +8,7 @@ use bundle_format::CheckedBundle;
 use crate::agent::Agent;
 use crate::config::Carry;
 use crate::contact::{Claim, Contact};
+use crate::custody::Watch;
 use crate::input::ContactId;
 use crate::listing::Listing;
 use crate::message::{ContactMessage, GROUPS_MAX, Hello};
@@ -126,6 +127,8 @@ impl Agent {
         contact.standing = Some(standing);
         contact.hello_deadline = None;
         contact.start_over();
+        contact.custody = Watch::default();
+        contact.custody.arm(now.node, self.dice.roll());
         contact.listing = match standing {
             Standing::Authenticated => Listing::due(now.node),
             Standing::Foreign => Listing::scan(),

@@ -10,6 +10,7 @@ mod announcing;
 mod answering;
 pub mod config;
 mod contact;
+mod custody;
 mod dice;
 mod dispatching;
 mod expiring;

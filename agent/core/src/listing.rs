@@ -62,6 +62,7 @@ impl Agent {
         for id in ids {
             self.ask_for_list(now, id, store)?;
             self.sift(id, store)?;
+            self.ask_for_custody(now, id, store)?;
             self.pump(now, id, store)?;
             self.offer_due(now, id, store)?;
             self.pour(now, id, store)?;
@@ -207,7 +208,7 @@ impl Agent {
             return Ok(None);
         }
         let Some(facts) = view.facts(number)? else { return Ok(None) };
-        if !self.wanted_by(contact, &facts.destination) {
+        if !self.wanted_by(contact, &facts.destination) || self.goes_straight(contact, &facts) {
             return Ok(None);
         }
         if let Some(neighbor) = contact.authenticated()

@@ -4,6 +4,7 @@
 //! Each kind has a file here; `hello.rs` and `listing.rs` of the agent act upon them. Every count is bounded here, before
 //! anything is kept.
 
+mod custody;
 mod hello;
 mod list;
 mod offer;
@@ -13,6 +14,7 @@ use bundle_format::{BundleId, Eid};
 use minicbor::{Decoder, Encoder};
 use thiserror::Error;
 
+pub(crate) use custody::{CUSTODY_ITEMS_MAX, CustodyQuery, CustodyRefusals, Queried, Reason};
 pub(crate) use hello::{GROUPS_MAX, Hello};
 pub(crate) use list::{LISTED_MAX, List};
 pub(crate) use offer::{OFFERED_MAX, Offered, Want, short_id};
@@ -42,6 +44,8 @@ pub(crate) enum ContactMessage {
     Want(Want),
     Resume(Resume),
     Part(Part),
+    CustodyRefusals(CustodyRefusals),
+    CustodyQuery(CustodyQuery),
 }
 
 /// The payload is no contact message that this version knows.
@@ -68,6 +72,8 @@ impl ContactMessage {
             Self::Want(want) => want.encode(&mut encoder),
             Self::Resume(resume) => resume.encode(&mut encoder),
             Self::Part(part) => part.encode(&mut encoder),
+            Self::CustodyRefusals(refusals) => refusals.encode(&mut encoder),
+            Self::CustodyQuery(query) => query.encode(&mut encoder),
         }
         .expect("writing to a vector cannot fail");
         encoder.into_writer()
@@ -90,6 +96,8 @@ impl ContactMessage {
             (7, 3) => Self::Want(Want::decode(&mut decoder)?),
             (8, 4) => Self::Resume(Resume::decode(&mut decoder)?),
             (9, 6) => Self::Part(Part::decode(&mut decoder)?),
+            (10, 4) => Self::CustodyRefusals(CustodyRefusals::decode(&mut decoder)?),
+            (12, 4) => Self::CustodyQuery(CustodyQuery::decode(&mut decoder)?),
             _ => return Err(Unintelligible),
         };
         if decoder.position() == octets.len() { Ok(message) } else { Err(Unintelligible) }
@@ -145,6 +153,19 @@ mod tests {
             ContactMessage::Want(Want { ids: vec![[7; 8], [8; 8]] }),
             ContactMessage::Resume(Resume { id: id(7), offset: 200_000 }),
             ContactMessage::Part(Part { id: id(7), offset: 1, total: 70_000, octets: vec![1, 2, 3].into() }),
+            ContactMessage::CustodyRefusals(CustodyRefusals {
+                sequence: 7,
+                items: vec![
+                    (1, Reason::NotHere),
+                    (2, Reason::Gone),
+                    (3, Reason::Policy),
+                    (4, Reason::Other(9)),
+                ],
+            }),
+            ContactMessage::CustodyQuery(CustodyQuery {
+                sequence: u64::MAX,
+                items: vec![Queried { number: 1, id: id(4), yours: true }],
+            }),
         ]
     }
 

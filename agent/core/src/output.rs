@@ -136,6 +136,17 @@ pub enum Notice {
         /// Who reported.
         by: Eid,
     },
+    /// A node answered for bundles in our custody.
+    CustodySignal {
+        /// Who.
+        by: Eid,
+        /// Bundles that it, or somebody whom it speaks for, took over.
+        accepted: u64,
+        /// Bundles that it does not take over.
+        refused: u64,
+        /// Numbers that meant nothing: unknown, answered before, or said by somebody who may not.
+        ignored: u64,
+    },
     /// A neighbor said who it is.
     NeighborKnown {
         /// The contact.

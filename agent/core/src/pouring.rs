@@ -91,6 +91,7 @@ impl Agent {
         let neighbor = to.authenticated().cloned();
         Self::note_held(to, number, store)?;
         self.tell(Notice::Carried { id, neighbor });
+        self.custody_of_parts(now, contact, number, store)?;
         let Some(at) = at else { return Ok(()) };
         self.contacts.get_mut(&contact).map(|to| to.pours.remove(at));
         self.report_stored(now, number, Assertion::Forwarded, store)

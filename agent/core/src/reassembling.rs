@@ -4,7 +4,7 @@ use bundle_format::{CheckedBundle, Head, Reassembly};
 use bytes::{Bytes, BytesMut};
 
 use crate::agent::Agent;
-use crate::receiving::Arrival;
+use crate::receiving::{Arrival, Origin};
 use crate::refusal::Refusal;
 use crate::store::{CHUNK_OCTETS, PayloadPlace, StoreError, StoredBundle, WriteTxn};
 use crate::time::Now;
@@ -44,6 +44,7 @@ impl Agent {
             contact: None,
             holder: None,
             dormant_ms: 0,
+            origin: Origin::Elsewhere,
         };
         match self.question(now, &arrival, store)? {
             Ok(_) | Err(Refusal::Quota { .. } | Refusal::Duplicate | Refusal::Gone) => {}

@@ -4,17 +4,15 @@ use bundle_format::{BundleId, CheckedBundle};
 
 use crate::admission::{self, Vouched};
 use crate::agent::Agent;
-use crate::config::Stance;
+use crate::config::{Config, Stance};
 use crate::input::{ContactId, TransferId};
 use crate::message::ContactMessage;
 use crate::output::{Notice, Output};
 use crate::refusal::Refusal;
 use crate::reporting::Assertion;
+use crate::request::CustodyTransfer;
 use crate::store::{NewRecord, Number, PayloadPlace, Standing as SourceStanding, StoreError, WriteTxn};
 use crate::time::Now;
-
-/// Extension blocks that this node processes (RFC 9171 §4.4); security blocks are kept for whoever understands them.
-const PROCESSED_BLOCKS: [u64; 5] = [6, 7, 10, 11, 12];
 
 /// A bundle as it came, with what is known of its way here.
 pub(crate) struct Arrival<'b> {
@@ -26,6 +24,20 @@ pub(crate) struct Arrival<'b> {
     pub(crate) holder: Option<bundle_format::Eid>,
     /// How long it is known to have lain on a drive, in milliseconds.
     pub(crate) dormant_ms: u64,
+    pub(crate) origin: Origin,
+}
+
+/// Where a bundle comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// From another node, a drive or a file, or put together from fragments.
+    Elsewhere,
+    /// Made here for an application.
+    Ordered(CustodyTransfer),
+    /// Made here, about bundles; lost where there is no room for it.
+    Report,
+    /// Made here, about custody: it keeps a promise, whatever the quota.
+    Signal,
 }
 
 impl Agent {
@@ -44,7 +56,14 @@ impl Agent {
             return Ok(());
         }
         let holder = self.contacts.get(&contact).and_then(|contact| contact.authenticated().cloned());
-        let arrival = Arrival { bundle, payload, contact: Some(contact), holder, dormant_ms: 0 };
+        let arrival = Arrival {
+            bundle,
+            payload,
+            contact: Some(contact),
+            holder,
+            dormant_ms: 0,
+            origin: Origin::Elsewhere,
+        };
         match self.receive(now, &arrival, store)? {
             Ok(_) => self.emit(Output::Accept { contact, transfer }),
             Err(refusal) => self.emit(Output::Refuse { contact, transfer, refusal }),
@@ -79,6 +98,10 @@ impl Agent {
             }
             Some(Ok(ContactMessage::Resume(resume))) => self.resume_received(now, contact, resume, store),
             Some(Ok(ContactMessage::Part(part))) => self.part_received(now, contact, &part, store),
+            Some(Ok(ContactMessage::CustodyQuery(query))) => self.custody_queried(now, contact, query, store),
+            Some(Ok(ContactMessage::CustodyRefusals(refusals))) => {
+                self.custody_refused(contact, &refusals, store)
+            }
             Some(Err(_)) | None => Ok(()),
         }
     }
@@ -98,7 +121,7 @@ impl Agent {
             Err(refusal) => {
                 self.asked_for.remove(&arrival.bundle.id());
                 self.abandon(arrival.payload, store)?;
-                self.turn_away(arrival, &refusal, store)?;
+                self.turn_away(now, arrival, &refusal, store)?;
                 Ok(Err(refusal))
             }
         }
@@ -122,6 +145,7 @@ impl Agent {
             return Ok(Err(Refusal::ForContactsOnly));
         }
         if let Some(refusal) = admission::consider(&self.config, view, now, head)?
+            && !(arrival.origin == Origin::Signal && matches!(refusal, Refusal::Quota { .. }))
             && (refusal != Refusal::Duplicate || arrival.bundle.signer().is_none())
         {
             return Ok(Err(refusal));
@@ -129,7 +153,7 @@ impl Agent {
         if admission::deadline(&self.config, now, head, arrival.dormant_ms).is_none() {
             return Ok(Err(Refusal::Expired));
         }
-        let reception = head.reception(&PROCESSED_BLOCKS);
+        let reception = head.reception(&self.config.processed_blocks());
         if let Some(block_type) = reception.delete_for {
             return Ok(Err(Refusal::Unprocessable { block_type }));
         }
@@ -175,8 +199,9 @@ impl Agent {
         self.resolve_identity(arrival, store)?;
         let bundle = arrival.bundle;
         // §5.6 step 4: blocks that we cannot process and that ask for it are left behind.
-        let reception = bundle.head().reception(&PROCESSED_BLOCKS);
-        let head = bundle.head().without_blocks(&reception.drop);
+        let reception = bundle.head().reception(&self.config.processed_blocks());
+        let custody = self.custody_at_door(arrival, vouched, store.view())?;
+        let head = self.head_at_door(bundle.head().without_blocks(&reception.drop), &custody);
         let record = NewRecord {
             bundle,
             head: &head,
@@ -197,6 +222,7 @@ impl Agent {
         let number = store.insert(&record, arrival.payload)?;
         self.asked_for.remove(&bundle.id());
         self.partial_superseded(bundle.head(), arrival.payload, store)?;
+        self.settle_custody(now, number, &custody, store)?;
         if let Some(holder) = &arrival.holder {
             store.mark_held(holder, number)?;
         }
@@ -230,11 +256,13 @@ impl Agent {
 
     fn turn_away(
         &mut self,
+        now: Now,
         arrival: &Arrival<'_>,
         refusal: &Refusal,
         store: &mut WriteTxn<'_>,
     ) -> Result<(), StoreError> {
         if *refusal == Refusal::Duplicate {
+            self.custody_of_duplicate(now, arrival, store)?;
             if let (Some(holder), Some(crate::store::Presence::Held(number))) =
                 (&arrival.holder, store.view().find(&arrival.bundle.id())?)
                 && !store.view().holds(holder, number)?
@@ -261,5 +289,12 @@ impl Agent {
         store.abandon_staging(number)?;
         self.discard_soon();
         Ok(())
+    }
+}
+
+impl Config {
+    /// Extension blocks that this node processes (RFC 9171 §4.4); security blocks are kept for whoever understands them.
+    fn processed_blocks(&self) -> [u64; 6] {
+        [6, 7, 10, 11, 12, self.profile.custody_block_type]
     }
 }

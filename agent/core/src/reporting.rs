@@ -4,6 +4,7 @@ use bundle_format::{AdministrativeRecord, BundleFlags, Eid, Head, ReasonCode, St
 use bytes::Bytes;
 
 use crate::agent::Agent;
+use crate::receiving::Origin;
 use crate::store::{Number, PayloadPlace, StoreError, WriteTxn};
 use crate::time::{NodeTime, Now};
 
@@ -112,7 +113,7 @@ impl Agent {
             .sign(&self.config.profile, &self.config.key, payload)
             .expect("a report of bounded size in a bundle of our own making");
         // A report that does not fit into the quota is lost: nobody was promised one.
-        let _refused = self.originate(now, &bundle, PayloadPlace::Inline, store)?;
+        let _refused = self.originate(now, &bundle, (PayloadPlace::Inline, Origin::Report), store)?;
         Ok(())
     }
 }

@@ -97,6 +97,13 @@ pub enum Request {
         /// What.
         ids: Vec<BundleId>,
     },
+    /// Bundles are about to be written onto a volume: give numbers to those in this node's custody. Answered with `Done`.
+    HandToVolume {
+        /// The volume's EID.
+        volume: Eid,
+        /// Which bundles.
+        ids: Vec<BundleId>,
+    },
     /// Reserve a creation timestamp for a bundle that is signed outside (a volume's inventory). Answered with `Timestamp`.
     ReserveTimestamp,
     /// Look at every record and index; with `Repair::Rebuild`, rebuild what is derivable. Answered with `Checked`.
@@ -119,6 +126,18 @@ pub struct Order {
     pub metadata: Metadata,
     /// Whether the destination is asked to report delivery (RFC 9171 §4.2.3).
     pub report: Report,
+    /// Whether this node answers for the bundle until another does.
+    pub custody: CustodyTransfer,
+}
+
+/// Whether custody of a bundle is to be transferred (`docs/custody.md`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CustodyTransfer {
+    /// This node keeps it until the next custodian has taken it over.
+    #[default]
+    Wanted,
+    /// Nobody answers for it.
+    NotWanted,
 }
 
 /// Whether a status report is wanted.

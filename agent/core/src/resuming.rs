@@ -12,7 +12,7 @@ use crate::input::ContactId;
 use crate::message::{ContactMessage, Part, Resume};
 use crate::output::{Notice, Output};
 use crate::partials::{Filling, Stream};
-use crate::receiving::Arrival;
+use crate::receiving::{Arrival, Origin};
 use crate::refusal::Refusal;
 use crate::store::{Number, PayloadPlace, PrimaryHash, StoreError, WriteTxn};
 use crate::time::{NodeTime, Now};
@@ -222,7 +222,9 @@ impl Agent {
         let holder = contact
             .and_then(|contact| self.contacts.get(&contact))
             .and_then(|contact| contact.authenticated().cloned());
-        let arrival = Arrival { bundle, payload: PayloadPlace::Staged(number), contact, holder, dormant_ms };
+        let origin = Origin::Elsewhere;
+        let arrival =
+            Arrival { bundle, payload: PayloadPlace::Staged(number), contact, holder, dormant_ms, origin };
         let is_here = matches!(self.receive(now, &arrival, store)?, Ok(_) | Err(Refusal::Duplicate));
         match contact.filter(|_| is_here) {
             Some(contact) => {

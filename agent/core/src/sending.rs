@@ -9,7 +9,7 @@ use crate::input::{ContactId, SendOutcome, TransferId};
 use crate::message::ContactMessage;
 use crate::output::{Notice, Output, Parcel, ParcelPayload, Standing};
 use crate::reporting::Assertion;
-use crate::store::{StoreError, StoredBundle, View, WriteTxn};
+use crate::store::{StoreError, StoredBundle, WriteTxn};
 use crate::time::Now;
 
 /// A contact message is of no use after this: longer than any step may take on a slow link.
@@ -57,12 +57,7 @@ impl Agent {
         let payload = Bytes::from(message.encode());
         let bundle = match message {
             ContactMessage::Hello(_) => draft.sign(&self.config.profile, &self.config.key, payload.clone()),
-            ContactMessage::ListRequest { .. }
-            | ContactMessage::List(_)
-            | ContactMessage::Offer(_)
-            | ContactMessage::Want(_)
-            | ContactMessage::Resume(_)
-            | ContactMessage::Part(_) => draft.unsigned(&self.config.profile, payload.clone()),
+            _ => draft.unsigned(&self.config.profile, payload.clone()),
         }
         .expect("a message of bounded size in a bundle of our own making");
         let head = bundle.head().bytes().clone();
@@ -111,8 +106,9 @@ impl Agent {
             if Self::is_offered_first(&mut contact, rank, store.view())? {
                 continue;
             }
-            if let Some((bundle, parcel)) = self.parcel(now, &contact, rank, store.view())? {
+            if let Some((bundle, parcel)) = self.parcel(now, &mut contact, rank, store)? {
                 let transfer = contact.launch(InFlight::Bundle { rank, id: bundle, octets: parcel.octets() });
+                contact.custody.launched(transfer, now.node);
                 self.emit(Output::Send { contact: id, transfer, parcel });
             }
         }
@@ -122,20 +118,23 @@ impl Agent {
 
     /// The bundle as this neighbor is to see it: previous node, age and hop count rewritten (§5.4 step 4).
     fn parcel(
-        &self,
+        &mut self,
         now: Now,
-        contact: &Contact,
+        contact: &mut Contact,
         rank: Rank,
-        view: View<'_>,
+        store: &mut WriteTxn<'_>,
     ) -> Result<Option<(BundleId, Parcel)>, StoreError> {
-        let Some(stored) = view.bundle(rank.1)? else { return Ok(None) };
+        let Some(stored) = store.view().bundle(rank.1)? else { return Ok(None) };
         if stored.deadline <= now.node {
             return Ok(None);
         }
         let Ok(head) = Head::parse(stored.head.clone()) else { return Ok(None) };
         // An age is kept up where there is one; a bundle with a creation time needs none (§4.4.2).
         let age = head.bundle_age_ms().map(|_| age_ms(now, &stored));
-        let Ok(head) = head.forwarded(&self.config.node, age) else { return Ok(None) };
+        let custody = self.custody_on_hop(contact, &stored, store)?;
+        let Ok(head) = head.forwarded_under(&self.config.node, age, &self.config.profile, &custody) else {
+            return Ok(None);
+        };
         let payload = match &stored.inline_payload {
             Some(octets) => ParcelPayload::Inline(octets.clone()),
             None => ParcelPayload::Stored { number: rank.1, octets: stored.payload_octets },
@@ -161,6 +160,7 @@ impl Agent {
             }
             Some(InFlight::Message) | None => return Ok(()),
         };
+        contact.custody.landed(transfer, now.node);
         match outcome {
             SendOutcome::Sent | SendOutcome::AlreadyThere => {
                 if contact.standing == Some(Standing::Foreign) {
@@ -168,10 +168,12 @@ impl Agent {
                 }
                 let neighbor = contact.authenticated().or(contact.declared.as_ref()).cloned();
                 Self::note_held(contact, rank.1, store)?;
+                contact.custody.arm(now.node, self.dice.roll());
                 self.tell(Notice::Carried { id: bundle, neighbor });
                 if outcome == SendOutcome::Sent {
                     self.report_stored(now, rank.1, Assertion::Forwarded, store)?;
                 }
+                self.signal_arrived(id, rank.1, store)?;
             }
             SendOutcome::NoRoom => {
                 contact.enqueue(rank);

@@ -10,6 +10,7 @@
 mod ballast;
 mod bundles;
 mod check;
+mod custody;
 mod dump;
 mod dump_item;
 mod endpoints;
@@ -46,6 +47,7 @@ mod witness;
 
 pub use bundles::{Presence, StoredBundle};
 pub use check::Progress;
+pub use custody::{Custodian, Disposition, Issued, Owed, Taker};
 pub use dump::Dumped;
 pub use error::{Room, StoreError};
 pub use facts::{BundleFacts, Retention};

@@ -5,7 +5,7 @@ use bundle_format::{BundleFlags, BundleId, CheckedBundle, CreationTimestamp, Eid
 use bytes::Bytes;
 
 use crate::agent::Agent;
-use crate::receiving::Arrival;
+use crate::receiving::{Arrival, Origin};
 use crate::refusal::Refusal;
 use crate::request::{Answer, Order, Report};
 use crate::store::{Number, PayloadPlace, StoreError, WriteTxn};
@@ -33,7 +33,9 @@ impl Agent {
         let signed =
             order.bundle(&self.config, creation).sign(&self.config.profile, &self.config.key, payload);
         match signed {
-            Ok(bundle) => self.transmitted(now, &bundle, PayloadPlace::Inline, store),
+            Ok(bundle) => {
+                self.transmitted(now, &bundle, (PayloadPlace::Inline, Origin::Ordered(order.custody)), store)
+            }
             Err(_) => Ok(Answer::Refused(Refusal::TooLarge {
                 octets: u64::MAX,
                 most: self.config.limits.bundle_octets_max,
@@ -70,17 +72,22 @@ impl Agent {
             primary.creation == open.creation && primary.destination == open.order.destination,
             "the node signs what was ordered"
         );
-        self.transmitted(now, bundle, PayloadPlace::Staged(number), store)
+        self.transmitted(
+            now,
+            bundle,
+            (PayloadPlace::Staged(number), Origin::Ordered(open.order.custody)),
+            store,
+        )
     }
 
     fn transmitted(
         &mut self,
         now: Now,
         bundle: &CheckedBundle,
-        payload: PayloadPlace,
+        place: (PayloadPlace, Origin),
         store: &mut WriteTxn<'_>,
     ) -> Result<Answer, StoreError> {
-        Ok(match self.originate(now, bundle, payload, store)? {
+        Ok(match self.originate(now, bundle, place, store)? {
             Ok((id, number)) => Answer::Transmitted { id, number },
             Err(refusal) => Answer::Refused(refusal),
         })
@@ -91,10 +98,11 @@ impl Agent {
         &mut self,
         now: Now,
         bundle: &CheckedBundle,
-        payload: PayloadPlace,
+        (payload, origin): (PayloadPlace, Origin),
         store: &mut WriteTxn<'_>,
     ) -> Result<Result<(BundleId, Number), Refusal>, StoreError> {
-        self.receive(now, &Arrival { bundle, payload, contact: None, holder: None, dormant_ms: 0 }, store)
+        let arrival = Arrival { bundle, payload, contact: None, holder: None, dormant_ms: 0, origin };
+        self.receive(now, &arrival, store)
     }
 
     /// What can be said of an order before anything is written for it.

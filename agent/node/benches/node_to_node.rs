@@ -18,7 +18,9 @@ use std::io::{Seek, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use agent_node::{Address, Call, Client, Discovery, Home, Order, Reply, Report, RunOptions, Status};
+use agent_node::{
+    Address, Call, Client, CustodyTransfer, Discovery, Home, Order, Reply, Report, RunOptions, Status,
+};
 use bundle_format::Metadata;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -275,6 +277,7 @@ fn order() -> Order {
         lifetime_ms: 86_400_000,
         metadata: Metadata::default(),
         report: Report::Nothing,
+        custody: CustodyTransfer::Wanted,
     }
 }
 

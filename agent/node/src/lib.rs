@@ -36,7 +36,7 @@ mod verification;
 
 pub use address::{Address, AddressError, DEFAULT_PORT};
 pub use agent_core::config::{Carry, ForeignNeighbor, Stance};
-pub use agent_core::request::{Order, Report};
+pub use agent_core::request::{CustodyTransfer, Order, Report};
 pub use client::{Body, Client, ClientError, WaitOutcome};
 pub use clock::ClockStance;
 pub use driver::{DriverError, Lost};

@@ -116,6 +116,9 @@ fn log(notice: &Notice) {
         Notice::Deliverable { endpoint, .. } => tracing::debug!(%endpoint, "a bundle waits"),
         Notice::Carried { id, .. } => tracing::debug!(%id, "a neighbor has it"),
         Notice::Delivered { id, by } => tracing::info!(%id, %by, "delivered"),
+        Notice::CustodySignal { by, accepted, refused, ignored } => {
+            tracing::debug!(%by, accepted, refused, ignored, "a custody signal");
+        }
         Notice::NeighborKnown { neighbor, standing: Standing::Authenticated, .. } => {
             tracing::info!(%neighbor, "a neighbor is here");
         }

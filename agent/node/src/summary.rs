@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agent_core::store::{BundleFacts, Number, Presence, Standing, StoreError, View};
+use agent_core::store::{BundleFacts, Number, Presence, Retention, Standing, StoreError, View};
 use agent_core::time::Now;
 use bundle_format::{BundleId, Eid, Head, Priority, Profile};
 
@@ -78,6 +78,7 @@ pub(crate) async fn in_full(node: &Arc<Node>, id: BundleId) -> Result<Option<Bun
             head: data_encoding::HEXLOWER.encode(&stored.head),
             queued_at: waits.then(|| stored.destination.clone()).into_iter().collect(),
             held_by: view.holders(number)?,
+            custody_asked: view.asked_for_custody(number)?,
             delivered: stored.delivered,
         }))
     })
@@ -120,6 +121,7 @@ fn summary(
         signer: facts.signer,
         trusted: facts.signer.is_some() && facts.standing == Standing::Trusted,
         protocol: facts.is_administrative,
+        custody: facts.retention.contains(Retention::CUSTODY),
     })
 }
 

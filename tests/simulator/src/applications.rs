@@ -1,6 +1,6 @@
 //! What people and applications at the nodes do: send, take what arrives, change settings.
 
-use agent_core::request::{Order, Report, Request};
+use agent_core::request::{CustodyTransfer, Order, Report, Request};
 use agent_core::store::Number;
 use bundle_format::{BundleId, CreationTimestamp, Eid, Metadata, Priority, PublicKey};
 use bytes::Bytes;
@@ -221,5 +221,6 @@ fn order_of(number: OrderNumber, placed: &PlacedOrder) -> Order {
         lifetime_ms: placed.lifetime_ms,
         metadata: Metadata { priority, ..Metadata::default() },
         report: if placed.wants_report { Report::Delivery } else { Report::Nothing },
+        custody: CustodyTransfer::Wanted,
     }
 }

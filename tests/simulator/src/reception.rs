@@ -69,8 +69,10 @@ impl World {
         let head = arrived.bundle.head();
         let destination = &head.primary().destination;
         let is_message = *destination == contact_endpoint();
+        // Records that a node made are its to drop again, once those have them whom they are for.
+        let (source, this) = (&head.primary().source, Some(settlement::node_id(node)));
         let is_record_for_it =
-            head.is_administrative_record() && destination.node_id() == Some(settlement::node_id(node));
+            head.is_administrative_record() && (destination.node_id() == this || source.node_id() == this);
         let order = self.ledger.order_of(&head.primary().source);
         let received = Received {
             id: arrived.bundle.id(),

@@ -85,6 +85,7 @@ fn config(scenario: &Scenario, node: NodeIndex) -> Config {
         stranger_quota_octets: role.quota_octets,
         lifetime_ms_max: LIFETIME_MS_MAX,
         hop_limit: 64,
+        custodians: None,
         foreign: foreign_neighbors(scenario),
         trust: known.map(|other| (node_id(other), key(scenario, other).public())).collect(),
     }

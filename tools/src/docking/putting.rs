@@ -2,8 +2,8 @@
 
 use std::cmp::Reverse;
 
-use agent_node::{BundleSummary, Call, ClientError, LISTED_MAX, Part, Reply};
-use bundle_format::{BundleId, Head};
+use agent_node::{BundleSummary, Call, ClientError, LISTED_MAX, Reply};
+use bundle_format::{BundleId, Eid, Head};
 use drive_volume::limits::INVENTORY_OCTETS_MAX;
 use drive_volume::{
     AppendError, Appended, CompactOptions, RecordInfo, Reserve, Volume, Writer, WriterOptions,
@@ -93,12 +93,17 @@ impl Docked<'_> {
         let options =
             WriterOptions { node: super::node_hash(&self.node), now: self.now, reserve: Reserve::default() };
         let mut writer = volume.writer(options)?;
+        let eid = super::volume_eid(volume.id())?;
+        self.hand_over(&eid, candidates)?;
         let mut written = Vec::new();
         let mut too_large = u64::MAX;
         for candidate in candidates {
             // Trying what is no smaller than what did not fit would read it in vain.
-            let put =
-                if candidate.octets >= too_large { Put::NoRoom } else { self.put(&mut writer, candidate)? };
+            let put = if candidate.octets >= too_large {
+                Put::NoRoom
+            } else {
+                self.put(&mut writer, &eid, candidate)?
+            };
             match put {
                 Put::Written => {
                     written.push(candidate.id);
@@ -118,11 +123,17 @@ impl Docked<'_> {
         Ok(written)
     }
 
-    fn put(&mut self, writer: &mut Writer<'_>, candidate: &Candidate) -> Result<Put, Failure> {
+    /// Lets the node number what is in its custody, for this drive: whoever takes it from there answers for it.
+    fn hand_over(&mut self, volume: &Eid, candidates: &[Candidate]) -> Result<(), Failure> {
+        let ids = candidates.iter().map(|candidate| candidate.id).collect();
+        self.ask(Call::HandToVolume { volume: volume.clone(), ids }).map(drop)
+    }
+
+    fn put(&mut self, writer: &mut Writer<'_>, volume: &Eid, candidate: &Candidate) -> Result<Put, Failure> {
         if self.is_stopped() {
             return Ok(Put::Stopped);
         }
-        let body = match self.runtime.block_on(self.client.read(candidate.id, Part::Bundle)) {
+        let body = match self.runtime.block_on(self.client.read_onto(candidate.id, volume)) {
             Ok(body) => body,
             Err(ClientError::NotFound) => return Ok(Put::Gone),
             Err(error) => return Err(error.into()),

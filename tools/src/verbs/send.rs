@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use agent_core::request::{Order, Report};
+use agent_core::request::{CustodyTransfer, Order, Report};
 use agent_node::{Client, Sent, Until};
 use bundle_format::{BundleId, Eid, Metadata, Priority};
 use clap::{Args, ValueEnum};
@@ -32,6 +32,9 @@ pub(crate) struct Send {
     /// What goes first where time or room is short
     #[arg(long, value_enum, default_value_t = Urgency::Normal)]
     priority: Urgency,
+    /// Let no node answer for it: it may be dropped wherever room is short
+    #[arg(long)]
+    no_custody: bool,
     /// Return only when another node has it, or when its destination has reported delivery
     #[arg(long, value_enum, value_name = "STATE")]
     wait: Option<Awaited>,
@@ -125,6 +128,7 @@ impl Send {
             lifetime_ms: u64::try_from(self.lifetime.as_millis()).unwrap_or(u64::MAX),
             metadata: Metadata { file_name: name, media_type: None, priority: self.priority.into() },
             report: if self.wait == Some(Awaited::Delivered) { Report::Delivery } else { Report::Nothing },
+            custody: if self.no_custody { CustodyTransfer::NotWanted } else { CustodyTransfer::Wanted },
         };
         let mut progress = Progress::new(&shown_name(file), octets);
         let mut reach = |done| progress.reach(done);

@@ -24,6 +24,7 @@ struct Shown {
     line: BundleLine,
     queued_at: Vec<String>,
     held_by: Vec<String>,
+    custody_asked: Vec<String>,
     delivered: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     bundle: Option<Anatomy>,
@@ -47,6 +48,7 @@ fn shown(report: &BundleReport, profile: &Profile) -> Shown {
         line: BundleLine::from(&report.summary),
         queued_at: texts(&report.queued_at),
         held_by: texts(&report.held_by),
+        custody_asked: texts(&report.custody_asked),
         delivered: report.delivered,
         bundle: Anatomy::of_head(&report.head, profile),
     }
@@ -58,6 +60,10 @@ fn text(shown: &Shown) -> String {
         |names: &[String], none: &str| if names.is_empty() { none.to_owned() } else { names.join(", ") };
     facts.push(("waits at", list(&shown.queued_at, "no endpoint here")));
     facts.push(("held by", list(&shown.held_by, "nobody else that is known")));
+    if shown.line.is_in_custody() {
+        let asked = list(&shown.custody_asked, "nobody was asked yet to take it over");
+        facts.push(("custody", format!("this node's: kept whatever happens; asked: {asked}")));
+    }
     if shown.delivered {
         facts.push(("delivered", "yes: its destination said so".to_owned()));
     }

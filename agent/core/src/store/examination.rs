@@ -9,7 +9,7 @@ use crate::store::finding::{Fault, Finding};
 use crate::store::insertion::held_row;
 use crate::store::payloads::{CHUNK_OCTETS, Staging, chunk_count, chunk_key};
 use crate::store::{
-    NeighborRecord, Number, StoreError, Table, TrustEntry, View, endpoints, expiry, held, identities,
+    NeighborRecord, Number, Owed, StoreError, Table, TrustEntry, View, endpoints, expiry, held, identities,
     tombstones,
 };
 
@@ -134,8 +134,10 @@ impl View<'_> {
                 self.is_endpoint_needed(number, &eid)?
             }
             Table::Held => self.is_block_true(key, body)?,
+            Table::CustodyIssued | Table::CustodyNumbers => self.is_issued_row_true(table, key, body)?,
             // These derive from nothing; all that can be wrong with them is their shape.
             Table::Trust => return Ok(misshapen_if(TrustEntry::decode(body).is_none())),
+            Table::CustodyOwed => return Ok(misshapen_if(Owed::decode(key, body).is_none())),
             Table::Peers => return Ok(misshapen_if(std::str::from_utf8(body).is_err())),
             Table::Subscriptions => return Ok(misshapen_if(Eid::from_cbor(body).is_err())),
             Table::Neighbors => {

@@ -144,6 +144,20 @@ impl WriteTxn<'_> {
         self.put(Table::Held, &key(number, neighbor), &block)
     }
 
+    /// A neighbor says that it does not have a bundle.
+    pub fn unmark_held(&mut self, neighbor: &Eid, number: Number) -> Result<(), StoreError> {
+        let Some(neighbor) = self.view().endpoint(neighbor)? else { return Ok(()) };
+        let Some(mut block) = self.view().held_block(number, neighbor)? else { return Ok(()) };
+        let (octet, bit) = place(number);
+        if let Some(octet) = block.get_mut(octet) {
+            *octet &= !bit;
+        }
+        if block.iter().all(|octet| *octet == 0) {
+            return self.delete(Table::Held, &key(number, neighbor)).map(drop);
+        }
+        self.put(Table::Held, &key(number, neighbor), &block)
+    }
+
     /// Forgets what a neighbor has: it lost its store, or is gone.
     pub(crate) fn forget_held(&mut self, neighbor: u32) -> Result<(), StoreError> {
         for key in self.view().blocks_of(neighbor)? {

@@ -38,6 +38,7 @@ impl WriteTxn<'_> {
             self.abandon_chunks(payload, chunks)?;
         }
         self.forget_holders(number)?;
+        self.forget_issued(number)?;
         Ok(traces.id)
     }
 }

@@ -3,7 +3,7 @@
 use crate::store::bundles::endpoint_key;
 use crate::store::facts::BundleFacts;
 use crate::store::payloads::chunk_count;
-use crate::store::{Number, StoreError, Table, WriteTxn, expiry, identities};
+use crate::store::{Number, Retention, StoreError, Table, WriteTxn, expiry, identities};
 use crate::time::NodeTime;
 
 /// Whether the id of a discarded bundle is remembered, so that the bundle does not come back.
@@ -41,6 +41,9 @@ impl WriteTxn<'_> {
         self.delete(Table::Destinations, &at_destination)?;
         self.delete(Table::Queue, &at_destination)?;
         self.forget_holders(facts.number)?;
+        if facts.retention.contains(Retention::CUSTODY) {
+            self.forget_issued(facts.number)?;
+        }
         self.bury(facts, tombstone)?;
         self.discharge(facts)?;
         self.release_endpoint(facts.source_number, &facts.source)?;

@@ -57,11 +57,17 @@ pub enum Table {
     Stagings = 19,
     /// Hash of a primary block → the beginning of a large bundle whose transfer broke off.
     Partials = 30,
+    /// Number ‖ taker → the number that the bundle has in this node's custody.
+    CustodyIssued = 40,
+    /// Sequence id ‖ number in custody → the bundle's number.
+    CustodyNumbers = 41,
+    /// Custodian ‖ its sequence id ‖ its number → what it is still to be told.
+    CustodyOwed = 42,
 }
 
 impl Table {
     /// All of them, in the order of a repair: each behind those that it derives from.
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::Facts,
         Self::Contents,
         Self::Payloads,
@@ -76,6 +82,9 @@ impl Table {
         Self::Queue,
         Self::Neighbors,
         Self::Held,
+        Self::CustodyIssued,
+        Self::CustodyNumbers,
+        Self::CustodyOwed,
         Self::Trust,
         Self::Peers,
         Self::Subscriptions,
@@ -106,7 +115,10 @@ impl Table {
             | Self::Subscriptions
             | Self::Neighbors
             | Self::Stagings
-            | Self::Partials => SHARED,
+            | Self::Partials
+            | Self::CustodyIssued
+            | Self::CustodyNumbers
+            | Self::CustodyOwed => SHARED,
         }
     }
 
@@ -153,6 +165,9 @@ impl std::fmt::Display for Table {
             Self::Neighbors => "neighbors",
             Self::Stagings => "payloads that are arriving",
             Self::Partials => "bundles of which a part is here",
+            Self::CustodyIssued => "numbers given in custody",
+            Self::CustodyNumbers => "index of numbers given in custody",
+            Self::CustodyOwed => "answers to custodians",
         })
     }
 }

@@ -6,6 +6,7 @@
 )]
 
 mod contact;
+mod custody;
 mod door;
 mod meetings;
 mod parts;

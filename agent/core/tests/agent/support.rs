@@ -8,10 +8,12 @@ use agent_core::config::{Carry, Config, Stance};
 use agent_core::input::{ContactId, Input, SendOutcome, TransferId};
 use agent_core::output::{Notice, Output, Parcel, ParcelPayload};
 use agent_core::refusal::Refusal;
-use agent_core::request::{Answer, Conflict, Order, Report, Request};
+use agent_core::request::{Answer, Conflict, CustodyTransfer, Order, Report, Request};
 use agent_core::store::{CHUNK_OCTETS, Durability, Number, PayloadPlace, Store, StoreOptions};
 use agent_core::time::{NodeTime, Now};
-use bundle_format::{Bundle, BundleId, CheckedBundle, DtnTime, Eid, Limits, Metadata, NodeKey, Profile};
+use bundle_format::{
+    AdministrativeRecord, Bundle, BundleId, CheckedBundle, DtnTime, Eid, Limits, Metadata, NodeKey, Profile,
+};
 use bytes::{Bytes, BytesMut};
 
 pub(crate) const CONTACT: ContactId = 7;
@@ -51,6 +53,7 @@ pub(crate) fn config(name: &str) -> Config {
         lifetime_ms_max: 365 * DAY_MS,
         hop_limit: 64,
         foreign: Vec::new(),
+        custodians: None,
         trust: Vec::new(),
     }
 }
@@ -62,6 +65,7 @@ pub(crate) fn order(destination: &str) -> Order {
         lifetime_ms: 30 * DAY_MS,
         metadata: Metadata::default(),
         report: Report::Nothing,
+        custody: CustodyTransfer::Wanted,
     }
 }
 
@@ -100,6 +104,54 @@ impl Node {
             conflict: Conflict::Refuse,
         };
         assert_eq!(self.ask(request), Answer::Done { changed: true });
+    }
+
+    /// Power is lost and comes back: what was in memory is gone.
+    pub(crate) fn restart(&mut self, seed: [u8; 32]) {
+        let config = Arc::clone(self.agent.config());
+        self.agent = Agent::open(config, seed, self.now, self.store.read().unwrap().view()).unwrap();
+    }
+
+    /// Loses the answers that custodians are still to get.
+    pub(crate) fn forget_owed(&mut self) {
+        let mut txn = self.store.write().unwrap();
+        for owed in txn.view().owed(100_000).unwrap() {
+            txn.settle_owed(&owed).unwrap();
+        }
+        txn.commit().unwrap();
+    }
+
+    /// Opens a contact with a trusted neighbor, which answers our Hello.
+    pub(crate) fn open(&mut self, contact: ContactId, name: &str) {
+        let opened =
+            Input::ContactOpened { contact, link: "test".into(), declared: None, transfer_mru: u64::MAX };
+        let hello = match self.step(opened).first() {
+            Some(Output::Send { parcel, .. }) => self.octets_of(parcel),
+            other => panic!("{other:?}"),
+        };
+        let mut other = Self::trusting(name, &[]);
+        other.hello();
+        let hello = Bundle::parse(hello, &Limits::default()).unwrap().check(&Profile::default());
+        let answer = Input::BundleReceived {
+            contact: CONTACT,
+            transfer: 0,
+            bundle: Box::new(hello),
+            payload: PayloadPlace::Inline,
+        };
+        let outputs = other.step(answer);
+        let Some(answer) = outputs.iter().find_map(|output| match output {
+            Output::Send { parcel, .. } => Some(other.octets_of(parcel)),
+            _ => None,
+        }) else {
+            panic!("{outputs:?}")
+        };
+        let bundle = Bundle::parse(answer, &Limits::default()).unwrap().check(&Profile::default());
+        self.step(Input::BundleReceived {
+            contact,
+            transfer: 0,
+            bundle: Box::new(bundle),
+            payload: PayloadPlace::Inline,
+        });
     }
 
     pub(crate) fn step(&mut self, input: Input) -> Vec<Output> {
@@ -207,7 +259,7 @@ pub(crate) struct Pair {
     pub(crate) b: Node,
     /// Notices of both, in order, with the side that told them.
     pub(crate) told: Vec<(Side, Notice)>,
-    /// Bundles that crossed, contact messages not counted.
+    /// Bundles that crossed; contact messages and custody signals are not counted.
     pub(crate) crossed: usize,
     pub(crate) closed: bool,
 }
@@ -303,7 +355,8 @@ impl Pair {
 
     pub(crate) fn arrival(&mut self, transfer: TransferId, octets: Bytes) -> Input {
         let bundle = Bundle::parse(octets, &Limits::default()).unwrap().check(&Profile::default());
-        if bundle.head().primary().destination != agent_core::contact_endpoint() {
+        let is_signal = is_custody_signal(&bundle);
+        if bundle.head().primary().destination != agent_core::contact_endpoint() && !is_signal {
             self.crossed += 1;
         }
         Input::BundleReceived {
@@ -313,6 +366,14 @@ impl Pair {
             payload: PayloadPlace::Inline,
         }
     }
+}
+
+/// Whether a bundle is a custody signal.
+pub(crate) fn is_custody_signal(bundle: &CheckedBundle) -> bool {
+    let payload = bundle.payload().filter(|_| bundle.head().is_administrative_record());
+    payload
+        .and_then(|payload| AdministrativeRecord::decode(payload).ok())
+        .is_some_and(|record| record.custody_signal(&Profile::default()).is_some())
 }
 
 fn settled(transfer: TransferId, outcome: SendOutcome) -> Input {

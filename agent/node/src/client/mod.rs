@@ -10,7 +10,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use agent_core::request::{Order, Report};
+use agent_core::request::{CustodyTransfer, Order, Report};
 use bundle_format::{BundleId, Eid};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::UnixStream;
@@ -121,6 +121,14 @@ impl Client {
                 }
                 Ok(reply)
             }
+            Call::HandToVolume { volume, ids } if ids.len() > IDS_MAX => {
+                let mut reply = Reply::Done { changed: false };
+                for part in ids.chunks(IDS_MAX) {
+                    let call = Call::HandToVolume { volume: volume.clone(), ids: part.to_vec() };
+                    reply = self.call_once(call).await?;
+                }
+                Ok(reply)
+            }
             call => self.call_once(call).await,
         }
     }
@@ -148,6 +156,7 @@ impl Client {
             media_type: order.metadata.media_type.clone(),
             priority: priority_word(order.metadata.priority).to_owned(),
             report_delivery: order.report == Report::Delivery,
+            custody: order.custody == CustodyTransfer::Wanted,
         };
         match self.upload(&Wish::Send { order, length }, body, progress).await? {
             Word::Sent(sent) => Ok(sent),
@@ -171,7 +180,12 @@ impl Client {
 
     /// A bundle's octets, piece by piece. Each was checked against its record; one that is wrong is an error.
     pub async fn read(&mut self, id: BundleId, part: Part) -> Result<Body<'_>, ClientError> {
-        self.download(&Wish::Read { id, part }).await
+        self.download(&Wish::Read { id, part, onto: None }).await
+    }
+
+    /// The octets of a bundle that goes onto a volume: they ask for custody where `Call::HandToVolume` gave it a number.
+    pub async fn read_onto(&mut self, id: BundleId, volume: &Eid) -> Result<Body<'_>, ClientError> {
+        self.download(&Wish::Read { id, part: Part::Bundle, onto: Some(volume.clone()) }).await
     }
 
     /// A signed bundle that lists everything held here.

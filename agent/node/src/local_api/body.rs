@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use agent_core::refusal::Refusal;
-use agent_core::request::{Answer, Order, Report, Request};
-use agent_core::store::{Number, PayloadPlace, Presence, StoredBundle};
-use bundle_format::{BundleFlags, BundleId, CreationTimestamp, Eid, Head, Metadata, NewBundle};
+use agent_core::request::{Answer, CustodyTransfer, Order, Report, Request};
+use agent_core::store::{Issued, Number, PayloadPlace, Presence, Retention, StoredBundle};
+use bundle_format::{
+    BundleFlags, BundleId, CreationTimestamp, CustodyBlock, Eid, Head, HopCustody, Metadata, NewBundle,
+};
 use bytes::{Bytes, BytesMut};
 
 use super::frame::Frame;
@@ -148,6 +150,7 @@ fn read_order(order: WireOrder) -> Result<Order, Failure> {
         lifetime_ms: order.lifetime_ms,
         metadata: Metadata { file_name: order.file_name, media_type: order.media_type, priority },
         report: if order.report_delivery { Report::Delivery } else { Report::Nothing },
+        custody: if order.custody { CustodyTransfer::Wanted } else { CustodyTransfer::NotWanted },
     })
 }
 
@@ -212,18 +215,26 @@ fn told(refusal: &Refusal) -> Imported {
     Imported::Refused { kind: word(refusal).to_owned(), reason: refusal.to_string() }
 }
 
-/// Sends a bundle's octets. A bundle leaves as it is forwarded: with its age as it is now, and one hop more.
-pub(super) async fn read(session: &mut Session, id: BundleId, part: Part) -> Result<(), Fault> {
+/// Sends a bundle's octets. A bundle leaves as it is forwarded: with its age as it is now, and one hop more. One that goes
+/// onto a volume asks for custody with the number that it was given for that volume.
+pub(super) async fn read(
+    session: &mut Session,
+    id: BundleId,
+    part: Part,
+    onto: Option<Eid>,
+) -> Result<(), Fault> {
     let node = Arc::clone(&session.node);
     let now = node.clock.now();
     let looked = node.read(move |view| {
         let Some(Presence::Held(number)) = view.find(&id)? else { return Ok(None) };
-        view.bundle(number)
+        let Some(stored) = view.bundle(number)? else { return Ok(None) };
+        let issued = onto.map(|volume| view.handed_to(number, &volume)).transpose()?.flatten();
+        Ok(Some((stored, issued)))
     });
-    let stored = looked.await?.ok_or(Failure::NotFound)?;
+    let (stored, issued) = looked.await?.ok_or(Failure::NotFound)?;
     let (head, tail) = match part {
         Part::Payload => (Bytes::new(), Bytes::new()),
-        Part::Bundle => (forwarded_head(&node, &stored, now)?, stored.tail.clone()),
+        Part::Bundle => (forwarded_head(&node, (&stored, issued), now)?, stored.tail.clone()),
     };
     let octets = head.len() as u64 + stored.payload_octets + tail.len() as u64;
     session.frames.send_message(&Word::Body { octets }).await?;
@@ -265,10 +276,22 @@ async fn send_stored(
     Ok(())
 }
 
-fn forwarded_head(node: &Node, stored: &StoredBundle, now: agent_core::time::Now) -> Result<Bytes, Fault> {
+fn forwarded_head(
+    node: &Node,
+    (stored, issued): (&StoredBundle, Option<Issued>),
+    now: agent_core::time::Now,
+) -> Result<Bytes, Fault> {
+    let is_ours = stored.retention.contains(Retention::CUSTODY);
     let age_ms = stored.age_at_reception_ms.saturating_add(now.node.since_ms(stored.received));
     let head = Head::parse(stored.head.clone()).map_err(|fault| Failure::Store(fault.to_string()))?;
-    match head.forwarded(&node.config.node, Some(age_ms)) {
+    let custody = match issued.filter(|_| is_ours) {
+        Some(Issued { sequence, number }) => {
+            HopCustody::By(CustodyBlock { number, sequence, custodian: node.config.node.clone() })
+        }
+        None if is_ours => HopCustody::Removed,
+        None => HopCustody::Unchanged,
+    };
+    match head.forwarded_under(&node.config.node, Some(age_ms), &node.config.profile, &custody) {
         Ok(head) => Ok(head.bytes().clone()),
         Err(error) => {
             Err(Failure::Refused { kind: "hop_limit".to_owned(), reason: error.to_string() }.into())

@@ -102,6 +102,15 @@ pub enum Call {
         /// At most this many, and at most [`LISTED_MAX`].
         limit: usize,
     },
+    /// Bundles are about to be written onto a volume: those in this node's custody get numbers for it.
+    HandToVolume {
+        /// The volume's EID.
+        #[serde(with = "as_text")]
+        volume: Eid,
+        /// Which bundles.
+        #[serde(with = "as_text::list")]
+        ids: Vec<BundleId>,
+    },
     /// Somebody is known, by evidence that counts, to have these bundles.
     NoteHeld {
         /// A node ID, or a volume's EID.

@@ -44,6 +44,8 @@ pub struct BundleSummary {
     pub trusted: bool,
     /// Whether it is a bundle between nodes, not between people.
     pub protocol: bool,
+    /// Whether this node answers for it until another does.
+    pub custody: bool,
 }
 
 /// A bundle in the store, in full.
@@ -60,6 +62,9 @@ pub struct BundleReport {
     /// The neighbors and volumes that are known to have it.
     #[serde(with = "as_text::list")]
     pub held_by: Vec<Eid>,
+    /// The neighbors and volumes that were asked to take it over and have not answered.
+    #[serde(with = "as_text::list")]
+    pub custody_asked: Vec<Eid>,
     /// Whether its destination reported delivery.
     pub delivered: bool,
 }

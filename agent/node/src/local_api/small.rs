@@ -53,6 +53,10 @@ pub(super) async fn answer(node: &Arc<Node>, call: Call) -> Result<Reply, Fault>
         }
         Call::Resolve { prefix } => Ok(Reply::Ids(matching(node, &prefix).await?)),
         Call::Lacking { ids } => lacking(node, ids).await,
+        Call::HandToVolume { volume, ids } => {
+            bounded(&ids)?;
+            change(node, Request::HandToVolume { volume, ids }).await
+        }
         Call::NoteHeld { holder, ids } => {
             bounded(&ids)?;
             change(node, Request::NoteHeld { holder, ids }).await

@@ -49,6 +49,9 @@ pub(crate) enum Wish {
         id: BundleId,
         /// Which of its octets.
         part: Part,
+        /// The volume onto which it goes.
+        #[serde(with = "as_text::option", default, skip_serializing_if = "Option::is_none")]
+        onto: Option<Eid>,
     },
     /// A signed bundle that lists everything held here. Answered with [`Word::Body`] and a body.
     Inventory,
@@ -118,6 +121,13 @@ pub(crate) struct WireOrder {
     pub(crate) media_type: Option<String>,
     pub(crate) priority: String,
     pub(crate) report_delivery: bool,
+    #[serde(default = "is_wanted")]
+    pub(crate) custody: bool,
+}
+
+/// Custody is on unless somebody says otherwise.
+fn is_wanted() -> bool {
+    true
 }
 
 /// Which octets of a bundle.
@@ -228,7 +238,7 @@ mod tests {
                 r#"{"call":{"list":{"after":null,"limit":5,"all":false}}}"#.to_owned(),
             ),
             (
-                Wish::Read { id, part: Part::Payload },
+                Wish::Read { id, part: Part::Payload, onto: None },
                 format!(r#"{{"read":{{"id":"{zero}","part":"payload"}}}}"#),
             ),
             (Wish::Inventory, r#""inventory""#.to_owned()),

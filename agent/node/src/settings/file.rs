@@ -28,6 +28,9 @@ const KEYS: &[&str] = &[
     "lifetime_max",
     "hop_limit",
     "metadata_block",
+    "custody_block",
+    "custody_record",
+    "custodians",
     "log",
     "trust",
     "foreign",
@@ -54,6 +57,9 @@ struct Raw {
     lifetime_max: Option<Text>,
     hop_limit: Option<Spanned<u8>>,
     metadata_block: Option<Spanned<u64>>,
+    custody_block: Option<Spanned<u64>>,
+    custody_record: Option<Spanned<u64>>,
+    custodians: Option<Vec<Text>>,
     log: Option<Text>,
     #[serde(default)]
     trust: Vec<RawTrust>,
@@ -95,6 +101,7 @@ fn settings(text: &str) -> At<Settings> {
     read_identity(&raw, &mut settings)?;
     read_policy(&raw, &mut settings)?;
     read_quantities(&raw, &mut settings)?;
+    read_custody(&raw, &mut settings)?;
     read_neighbors(&raw, &mut settings)?;
     Ok(settings)
 }
@@ -233,6 +240,31 @@ fn read_quantities(raw: &Raw, settings: &mut Settings) -> At<()> {
     Ok(())
 }
 
+fn read_custody(raw: &Raw, settings: &mut Settings) -> At<()> {
+    if let Some(block) = &raw.custody_block {
+        let block_type = *block.get_ref();
+        // Types 0 to 12 have other meanings (RFC 9171 §9.1); one that the metadata block has cannot be told from it.
+        if !(13..=255).contains(&block_type) || block_type == settings.metadata_block {
+            let written = block_type.to_string();
+            let allowed = "a number from 13 to 255, and not that of metadata_block";
+            return Err(value("custody_block", (block, &written), allowed));
+        }
+        settings.custody_codes.0 = block_type;
+    }
+    if let Some(record) = &raw.custody_record {
+        if *record.get_ref() < 2 {
+            let written = record.get_ref().to_string();
+            return Err(value("custody_record", (record, &written), "a number from 2 on"));
+        }
+        settings.custody_codes.1 = *record.get_ref();
+    }
+    if let Some(texts) = &raw.custodians {
+        let node = |text: &Text| eid("custodians", text).and_then(|eid| node_id("custodians", text, eid));
+        settings.custodians = Some(texts.iter().map(node).collect::<At<_>>()?);
+    }
+    Ok(())
+}
+
 fn read_neighbors(raw: &Raw, settings: &mut Settings) -> At<()> {
     if let Some(texts) = &raw.listen {
         settings.listen = texts.iter().map(|text| address("listen", text)).collect::<At<_>>()?;
@@ -315,7 +347,7 @@ mod tests {
             .filter_map(|line| line.strip_prefix("# ").filter(|rest| rest.contains(" = ")).or(Some(line)))
             .filter(|line| !line.starts_with("# "))
             .take_while(|line| !line.starts_with("key ="))
-            .filter(|line| !line.starts_with("peers") && !line.starts_with("ipn"))
+            .filter(|line| !["peers", "ipn", "custodians"].iter().any(|key| line.starts_with(key)))
             .fold(String::new(), |text, line| text + line + "\n");
         let head = uncommented.rsplit_once("node = \"dtn://hub/\"").unwrap().0;
         assert_eq!(read(Path::new("config.toml"), head).unwrap(), Settings::of(node), "{head}");
@@ -338,6 +370,9 @@ bundle_max = "10 MiB"
 lifetime_max = "30d"
 hop_limit = 4
 metadata_block = 201
+custody_block = 15
+custody_record = 4
+custodians = ["dtn://hub/"]
 log = "debug"
 [[foreign]]
 node = "ipn:7.0"
@@ -389,6 +424,10 @@ routes = ["ipn:9.0"]
             ("hop_limit = 0", "from 1 to 255"),
             ("hop_limit = 256", "256"),
             ("metadata_block = 11", "192 to 255"),
+            ("custody_block = 12", "13 to 255"),
+            ("custody_block = 193", "metadata_block"),
+            ("custody_record = 1", "from 2 on"),
+            ("custodians = [\"dtn://all/~updates\"]", "a node ID"),
             ("carry = 1", "string"),
             ("log = \"loud\"", "\"error\""),
             ("[[foreign]]\nnode = \"dtn://a/inbox\"", "a node ID"),

@@ -50,6 +50,10 @@ pub struct Settings {
     pub metadata_block: u64,
     /// What is logged, as a filter of `tracing`.
     pub log: LogLevel,
+    /// The block type of custody blocks and the record type of custody signals.
+    pub custody_codes: (u64, u64),
+    /// Nodes with which custody is exchanged; `None` for every node whose key is trusted.
+    pub custodians: Option<Vec<Eid>>,
     /// Trusted keys.
     pub trust: Vec<(Eid, PublicKey)>,
     /// Neighbors of another implementation.
@@ -103,6 +107,8 @@ impl Settings {
             hop_limit: 32,
             metadata_block: Profile::default().metadata_block_type,
             log: LogLevel::Info,
+            custody_codes: (Profile::default().custody_block_type, Profile::default().custody_record_type),
+            custodians: None,
             trust: Vec::new(),
             foreign: Vec::new(),
         }
@@ -128,6 +134,7 @@ impl Settings {
             stranger_quota_octets: self.stranger_quota_octets,
             lifetime_ms_max: self.lifetime_ms_max,
             hop_limit: self.hop_limit,
+            custodians: self.custodians.clone(),
             foreign: self.foreign.clone(),
             trust: self.trust.clone(),
         }
@@ -135,7 +142,13 @@ impl Settings {
 
     /// The code points of this network.
     pub fn profile(&self) -> Profile {
-        Profile { metadata_block_type: self.metadata_block, ..Profile::default() }
+        let (custody_block_type, custody_record_type) = self.custody_codes;
+        Profile {
+            metadata_block_type: self.metadata_block,
+            custody_block_type,
+            custody_record_type,
+            ..Profile::default()
+        }
     }
 
     /// What is too large to be looked at.

@@ -44,6 +44,13 @@ node = "@NODE@"
 # The block type that carries file names, of the range for private use: the same in the whole network.
 # metadata_block = 193
 
+# The block type and the record type of custody (CCSDS 734.6): the same in the whole network. Drafts had 15 and 4.
+# custody_block = 13
+# custody_record = 13
+
+# Nodes with which custody of bundles is exchanged; without this line every node whose key is trusted, with [] nobody.
+# custodians = ["dtn://hub/"]
+
 # What the agent logs: "error", "warn", "info", "debug" or "trace".
 # log = "info"
 

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use agent_node::{
-    Address, Call, Client, Delivery, Discovery, Home, Order, Part, Reply, Report, RunError, RunOptions, Sent,
-    Status,
+    Address, Call, Client, CustodyTransfer, Delivery, Discovery, Home, Order, Part, Reply, Report, RunError,
+    RunOptions, Sent, Status,
 };
 use bundle_format::{Eid, Metadata, Priority};
 use tempfile::TempDir;
@@ -146,6 +146,7 @@ pub(crate) fn order(destination: &str, file_name: &str) -> Order {
             priority: Priority::Normal,
         },
         report: Report::Nothing,
+        custody: CustodyTransfer::Wanted,
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use agent_node::{Call, Client, Home, Order, Reply, Report};
+use agent_node::{Call, Client, CustodyTransfer, Home, Order, Reply, Report};
 use bundle_format::Metadata;
 use tokio::task::JoinSet;
 
@@ -126,6 +126,7 @@ async fn fill(home: &Home, load: Load) -> Result<(), Failure> {
         lifetime_ms: LIFETIME_MS,
         metadata: Metadata::default(),
         report: Report::Nothing,
+        custody: CustodyTransfer::Wanted,
     };
     let mut senders = JoinSet::new();
     for sender in 0..SENDERS {

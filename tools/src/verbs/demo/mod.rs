@@ -9,7 +9,7 @@ mod journey;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use agent_core::request::{Order, Report};
+use agent_core::request::{CustodyTransfer, Order, Report};
 use agent_node::{Client, Home, Until};
 use bundle_format::{BundleId, Eid, Metadata, Priority};
 use clap::Args;
@@ -173,6 +173,7 @@ async fn send_all(school: &mut Client, cast: &Cast, files: &[PathBuf]) -> Result
                 lifetime_ms: LIFETIME_MS,
                 metadata: Metadata { file_name: name, media_type: None, priority: Priority::Normal },
                 report: Report::Nothing,
+                custody: CustodyTransfer::Wanted,
             };
             let sent = Instant::now();
             let mut progress = Progress::new(&file.display().to_string(), octets);

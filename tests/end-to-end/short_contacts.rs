@@ -86,3 +86,28 @@ fn a_receiver_that_is_killed_continues_where_it_was() {
     assert!(carried < 16 * MIB - before + MIB, "{carried} octets: it began anew");
     end([near_agent, far_agent], [&near, &far]);
 }
+
+#[test]
+fn what_began_over_a_link_is_completed_by_a_drive() {
+    let folders = tempfile::tempdir().unwrap();
+    let at = folders.path();
+    let [near, far] = ["near", "far"].map(|name| Node::new(at, name));
+    near.befriend(&far);
+    let agents = [&near, &far].map(|node| node.agent(ANY_PORT));
+    let wire = Metered::to(agents[1].port(), 3 * MIB / 2, End::Stall);
+    let sent = octets(3, 3 * MIB);
+    near.verb(&["send", "far", word(&file(at, "sent.bin", &sent))]).done();
+    near.verb(&["peer", "add", &wire.url()]).done();
+    let begun = Instant::now();
+    while partial(&far).is_none_or(|(here, _)| here < MIB) {
+        assert!(begun.elapsed() < PATIENCE, "{:?} arrived", partial(&far));
+    }
+    let drive = folder(at, "drive");
+    near.verb(&["drive", "init", word(&drive), "--label", "RED"]).done();
+    for node in [&near, &far] {
+        node.verb(&["drive", "dock", word(&drive)]).done();
+    }
+    expect_file(&far, at, &sent);
+    assert_eq!(partial(&far), None);
+    end(agents, [&near, &far]);
+}

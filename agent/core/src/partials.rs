@@ -201,6 +201,12 @@ impl Agent {
                 _ => Ok(()),
             };
         }
+        if let Some(number) = broken.staging
+            && store.view().staging(number)?.is_none_or(|staging| staging.abandoned)
+        {
+            // The bundle came whole by another way meanwhile, or there was no room.
+            return Ok(());
+        }
         let staged = broken.staging.map_or(Ok(0), |number| store.view().staged_octets(number))?;
         let here = staged.saturating_add(broken.octets.len() as u64);
         if !self.is_worth_keeping(now, &broken.head, here, store)? {

@@ -246,6 +246,29 @@ fn a_bundle_that_comes_whole_by_another_way_ends_its_partial() {
     assert_sound(&field.nodes[1]);
 }
 
+#[test]
+fn the_rest_of_a_transfer_whose_bundle_came_by_another_way_is_not_kept() {
+    let mut node = Node::trusting("c", &["a"]);
+    let Input::TransferBroken { head, .. } = beginning("a", 1, 200_000) else { unreachable!() };
+    let number = match node.step(Input::StagingRequested { ticket: 1 }).first() {
+        Some(agent_core::output::Output::StagingReady { number, .. }) => *number,
+        other => panic!("{other:?}"),
+    };
+    node.step(Input::TransferStaged { contact: 1, number, head: head.clone() });
+    let whole = vec![7; 200_000];
+    let octets: Bytes = [&head.bytes()[..], &whole, &[0xff]].concat().into();
+    let bundle = bundle_format::Bundle::parse(octets, &Limits::default()).unwrap();
+    let id = node.import(bundle.check(&Profile::default())).unwrap();
+    let endpoint = eid("dtn://c/inbox");
+    let queued = node.queued("dtn://c/inbox").unwrap();
+    node.ask(agent_core::request::Request::Consume { endpoint, number: queued });
+    assert!(!node.has(&id));
+    let octets = vec![7; 30_000].into();
+    node.step(Input::TransferBroken { contact: 1, head, staging: Some(number), octets });
+    assert_eq!(partials(&node), []);
+    assert_sound(&node);
+}
+
 /// The head and the first octets of a large bundle of this node.
 fn beginning(source: &str, sequence: u64, octets: usize) -> Input {
     let draft = bundle_format::NewBundle {

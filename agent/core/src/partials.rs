@@ -176,9 +176,8 @@ impl Agent {
         number: Number,
         store: &mut WriteTxn<'_>,
     ) -> Result<(), StoreError> {
-        if store.view().staging(number)?.is_none()
-            || self.shelf.partials.contains_key(&PrimaryHash::of(&head))
-        {
+        let is_open = store.view().staging(number)?.is_some_and(|staging| !staging.abandoned);
+        if !is_open || self.shelf.partials.contains_key(&PrimaryHash::of(&head)) {
             return Ok(());
         }
         self.shelve(now, (contact, head), (number, Filling::Transfer), store).map(drop)

@@ -12,6 +12,7 @@
 
 mod bad_input;
 mod bad_links;
+mod custody;
 mod dock;
 mod files;
 mod hostile_peer;

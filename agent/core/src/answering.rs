@@ -46,7 +46,7 @@ impl Agent {
             Request::Subscribe { group } => self.subscribe(now, &group, store),
             Request::Unsubscribe { group } => self.unsubscribe(&group, store),
             Request::NoteHeld { holder, ids } => Self::note_all_held(&holder, &ids, store),
-            Request::HandToVolume { volume, ids } => self.hand_to_volume(&volume, &ids, store),
+            Request::HandToVolume { volume, ids } => self.hand_to_volume(now, &volume, &ids, store),
             Request::ReserveTimestamp => Ok(Answer::Timestamp(Self::take_timestamp(now, store)?)),
             Request::Check { repair } => Self::check(repair, store),
         }

@@ -97,7 +97,8 @@ pub enum Request {
         /// What.
         ids: Vec<BundleId>,
     },
-    /// Bundles are about to be written onto a volume: give numbers to those in this node's custody. Answered with `Done`.
+    /// Bundles are about to be written onto a volume: give numbers to those in this node's custody, and make signals of the
+    /// answers that wait. Answered with `Done`.
     HandToVolume {
         /// The volume's EID.
         volume: Eid,

@@ -47,6 +47,8 @@ enum Put {
 impl Docked<'_> {
     /// Writes every bundle that the drive lacks, then what this node holds, and notes what the drive has now.
     pub(super) fn put_out(&mut self, volume: &Volume, on_drive: &OnDrive) -> Result<(), Failure> {
+        // What was just taken in is answered for by a signal that goes out on this drive.
+        self.hand_over(&super::volume_eid(volume.id())?, &[])?;
         let (mut candidates, mut there) = self.candidates(on_drive)?;
         candidates.sort_by_key(|candidate| (Reverse(candidate.urgency), candidate.number));
         let total: u64 = candidates.iter().map(|candidate| candidate.octets).sum();

@@ -42,6 +42,7 @@ impl Agent {
         let taker = Self::taker_at(contact, store)?;
         let rows = store.view().unanswered(taker, contact.custody.asked, LOOKED_AT_PER_STEP)?;
         let queries = queries(contact, &rows, store.view())?;
+        let most = CustodyQuery::items_in(contact.message_octets_max());
         contact.custody.has_asked |= !queries.is_empty();
         match rows.last() {
             Some((last, _)) if rows.len() == LOOKED_AT_PER_STEP => {
@@ -52,8 +53,10 @@ impl Agent {
             _ => contact.custody.rest(),
         }
         for (sequence, items) in queries {
-            let message = ContactMessage::CustodyQuery(CustodyQuery { sequence, items });
-            self.send_message(now, id, &message, store)?;
+            for items in items.chunks(most) {
+                let query = CustodyQuery { sequence, items: items.to_vec() };
+                self.send_message(now, id, &ContactMessage::CustodyQuery(query), store)?;
+            }
         }
         Ok(())
     }

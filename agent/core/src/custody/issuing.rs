@@ -64,13 +64,16 @@ impl Agent {
     }
 
     /// Gives numbers for a volume to bundles in this node's custody, before they are written onto it. Of one that is not
-    /// written after all nothing comes but a number that nobody answers.
+    /// written after all nothing comes but a number that nobody answers. Answers that wait become signals now, so that the
+    /// volume can carry them.
     pub(crate) fn hand_to_volume(
         &mut self,
+        now: Now,
         volume: &Eid,
         ids: &[BundleId],
         store: &mut WriteTxn<'_>,
     ) -> Result<Answer, StoreError> {
+        self.custody.due = self.custody.due.map(|due| due.min(now.node));
         let taker = store.number_taker(volume)?;
         let mut changed = false;
         for id in ids {

@@ -66,6 +66,12 @@ impl Reason {
 }
 
 impl CustodyQuery {
+    /// Items that fit a message of so many octets: a number, an id and a flag take 27 octets at most, what stands around
+    /// them 16.
+    pub(crate) fn items_in(octets: usize) -> usize {
+        (octets.saturating_sub(16) / 27).clamp(1, CUSTODY_ITEMS_MAX)
+    }
+
     pub(super) fn encode<'e>(&self, encoder: &'e mut Encoder<Vec<u8>>) -> Encoded<'e> {
         encoder.array(4)?.u64(VERSION)?.u8(12)?.u64(self.sequence)?;
         encoder.array(3 * self.items.len() as u64)?;

@@ -89,7 +89,7 @@ impl Agent {
             }
             Input::ContactClosed { contact } => {
                 self.contacts.remove(&contact);
-                self.asked_in_vain(contact, None);
+                self.asked_in_vain(now, (contact, None), store)?;
                 self.partials_lost_contact(now, contact, store)?;
             }
             Input::BundleReceived { contact, transfer, bundle, payload } => {

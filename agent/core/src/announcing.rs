@@ -5,6 +5,8 @@
 //! time for the whole of a bundle (`Want`), or for the rest of one that it has a part of (`resuming.rs`). It answers whoever
 //! offers something: the answer to a transfer would say as much.
 
+use std::collections::BTreeMap;
+
 use bundle_format::{BundleId, Head};
 
 use crate::agent::Agent;
@@ -24,6 +26,8 @@ const WAITING_MAX: usize = 1024;
 const OFFER_OCTETS: usize = 1 + 17 + 9 + 17;
 /// Bundles that are asked for at a time, from all neighbors.
 const ASKED_MAX: usize = 1024;
+/// Contacts that are remembered to have a bundle, besides the one that was asked for it.
+const OTHERS_MAX: usize = 8;
 /// How long after it was asked for a bundle is asked for somewhere else, whatever the first neighbor does.
 const ASKED_ELSEWHERE_MS: u64 = 600_000;
 
@@ -37,11 +41,13 @@ pub(crate) struct Waiting {
 }
 
 /// A bundle that a neighbor was asked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct AskedFor {
     contact: ContactId,
-    hash: PrimaryHash,
+    item: Offered,
     until: NodeTime,
+    /// Other contacts that offered it since.
+    others: Vec<ContactId>,
 }
 
 impl Agent {
@@ -152,40 +158,62 @@ impl Agent {
             return Ok(false);
         }
         let hash = item.hash.unwrap_or(PrimaryHash::from_bytes([0; 16]));
-        if let Some(asked) = self.asked_for.get(&item.id)
+        if let Some(asked) = self.asked_for.get_mut(&item.id)
             && asked.contact != contact
             && asked.until > now.node
         {
+            if asked.others.len() < OTHERS_MAX && !asked.others.contains(&contact) {
+                asked.others.push(contact);
+            }
             return Ok(false);
         }
         if self.continue_offered(now, contact, (item.id, hash), store)? == Continuation::UnderWay {
             return Ok(false);
         }
-        Ok(self.note_asked_for(now, contact, (item.id, hash)))
+        Ok(self.note_asked_for(now, contact, item))
     }
 
     /// Remembers whom a bundle was asked from; whether there was a place for it.
-    pub(crate) fn note_asked_for(
-        &mut self,
-        now: Now,
-        contact: ContactId,
-        (id, hash): (BundleId, PrimaryHash),
-    ) -> bool {
+    fn note_asked_for(&mut self, now: Now, contact: ContactId, item: &Offered) -> bool {
         if self.asked_for.len() >= ASKED_MAX {
             self.asked_for.retain(|_, asked| asked.until > now.node);
         }
-        let has_room = self.asked_for.len() < ASKED_MAX || self.asked_for.contains_key(&id);
+        let has_room = self.asked_for.len() < ASKED_MAX || self.asked_for.contains_key(&item.id);
         if has_room {
             let until = now.node.after_ms(ASKED_ELSEWHERE_MS);
-            self.asked_for.insert(id, AskedFor { contact, hash, until });
+            let asked = AskedFor { contact, item: *item, until, others: Vec::new() };
+            self.asked_for.insert(item.id, asked);
         }
         has_room
     }
 
-    /// Transfers that were asked for on a contact will not come, or not whole: all of them, or that of one bundle.
-    pub(crate) fn asked_in_vain(&mut self, contact: ContactId, hash: Option<PrimaryHash>) {
-        self.asked_for
-            .retain(|_, asked| asked.contact != contact || hash.is_some_and(|hash| hash != asked.hash));
+    /// Transfers that were asked for on a contact will not come, or not whole: all of them, or that of one bundle. Who else
+    /// offered them is asked now.
+    pub(crate) fn asked_in_vain(
+        &mut self,
+        now: Now,
+        (contact, hash): (ContactId, Option<PrimaryHash>),
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        let is_lost = |asked: &AskedFor| {
+            asked.contact == contact && hash.is_none_or(|hash| asked.item.hash == Some(hash))
+        };
+        let lost: Vec<AskedFor> = self.asked_for.values().filter(|asked| is_lost(asked)).cloned().collect();
+        let mut wants: BTreeMap<ContactId, Want> = BTreeMap::new();
+        for AskedFor { item, others, .. } in lost {
+            self.asked_for.remove(&item.id);
+            for other in others {
+                if self.contacts.contains_key(&other) && self.is_to_be_asked_for(now, other, &item, store)? {
+                    wants.entry(other).or_default().ids.push(short_id(&item.id));
+                }
+            }
+        }
+        for (other, mut want) in wants {
+            // The rest is offered again.
+            want.ids.truncate(OFFERED_MAX);
+            self.send_message(now, other, &ContactMessage::Want(want), store)?;
+        }
+        Ok(())
     }
 }
 

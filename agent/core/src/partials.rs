@@ -190,8 +190,13 @@ impl Agent {
         broken: Broken,
         store: &mut WriteTxn<'_>,
     ) -> Result<(), StoreError> {
+        let (contact, hash) = (broken.contact, PrimaryHash::of(&broken.head));
+        self.keep_broken(now, broken, store)?;
+        self.asked_in_vain(now, (contact, Some(hash)), store)
+    }
+
+    fn keep_broken(&mut self, now: Now, broken: Broken, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
         let hash = PrimaryHash::of(&broken.head);
-        self.asked_in_vain(broken.contact, Some(hash));
         if let Some(kept) = self.shelf.partials.get(&hash)
             && Some(kept.record.staging) == broken.staging
         {

@@ -23,7 +23,7 @@ pub(crate) struct Offered {
 }
 
 /// The beginnings of the ids of bundles that were offered and are to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Want {
     pub(crate) ids: Vec<[u8; SHORT_ID_OCTETS]>,
 }

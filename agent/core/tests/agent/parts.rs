@@ -111,6 +111,23 @@ fn the_second_of_two_neighbors_takes_over_when_the_first_one_goes() {
 }
 
 #[test]
+fn a_neighbor_that_offered_it_too_goes_on_at_once_when_the_whole_breaks_off() {
+    let (mut field, id) = field(&["a", "c", "b"], 300_000);
+    field.meet(0, 2, PLENTY);
+    field.meet_all(&[(0, 1, 150_000), (2, 1, PLENTY)]);
+    assert!(field.nodes[1].has(&id) && is_whole(&field.nodes[1], 300_000));
+    assert!(field.arrived[1] < 310_000, "{}", field.arrived[1]);
+}
+
+#[test]
+fn a_neighbor_that_offered_it_too_is_asked_when_the_first_one_goes_before_anything_came() {
+    let (mut field, id) = field(&["a", "c", "b"], 300_000);
+    field.meet(0, 2, PLENTY);
+    field.meet_all(&[(0, 1, 4_000), (2, 1, PLENTY)]);
+    assert!(field.nodes[1].has(&id) && field.deliveries(1) == 1);
+}
+
+#[test]
 fn what_came_survives_a_crash_of_the_receiver() {
     let (mut field, id) = field(&["a", "c"], 300_000);
     field.meet(0, 1, 150_000);

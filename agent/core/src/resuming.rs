@@ -104,8 +104,12 @@ impl Agent {
             kept.filling = Filling::Nobody;
             return Ok(());
         }
-        let fitted = store.extend_staging(kept.record.staging, part.offset, &part.octets)?;
-        assert!(fitted, "a partial has as many octets as its staging");
+        if !store.extend_staging(kept.record.staging, part.offset, &part.octets)? {
+            // What is here of it cannot be read back.
+            let hash = *hash;
+            self.drop_partial(hash, store)?;
+            return self.want_whole(now, contact, part.id, store);
+        }
         kept.octets += part.octets.len() as u64;
         (stream.again, stream.asked) = (now.node.after_ms(PATIENCE_MS), 0);
         if now.node.since_ms(kept.record.moved) >= MOVED_NOTED_MS {

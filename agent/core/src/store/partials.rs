@@ -156,16 +156,12 @@ impl View<'_> {
 
 impl WriteTxn<'_> {
     /// Keeps a staging as the beginning of a bundle, or notes what changed about it.
-    pub(crate) fn put_partial(
-        &mut self,
-        hash: PrimaryHash,
-        record: &PartialRecord,
-    ) -> Result<(), StoreError> {
+    pub fn put_partial(&mut self, hash: PrimaryHash, record: &PartialRecord) -> Result<(), StoreError> {
         self.put(Table::Partials, hash.as_bytes(), &record.encode())
     }
 
     /// Forgets a partial. What is staged for it stays, and belongs to whoever adopts or abandons it.
-    pub(crate) fn forget_partial(&mut self, hash: PrimaryHash) -> Result<(), StoreError> {
+    pub fn forget_partial(&mut self, hash: PrimaryHash) -> Result<(), StoreError> {
         self.delete(Table::Partials, hash.as_bytes()).map(drop)
     }
 }

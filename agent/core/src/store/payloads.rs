@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use crate::store::examination::sound;
 use crate::store::record::{CHECKSUM_OCTETS, Reader, Writer};
 use crate::store::tables::misshapen;
 use crate::store::{Number, StoreError, Table, View, WriteTxn};
@@ -139,7 +140,7 @@ impl WriteTxn<'_> {
     }
 
     /// Adds octets behind those that are staged already, wherever the last piece ends. `octets` begin at `offset` of the
-    /// payload; whether they fitted.
+    /// payload; whether they fitted, which they do not where the last piece is damaged.
     pub(crate) fn extend_staging(
         &mut self,
         staging: Number,
@@ -154,8 +155,10 @@ impl WriteTxn<'_> {
             let index = u32::try_from(row.octets / CHUNK_OCTETS as u64).expect("a payload within the limits");
             let mut piece = Vec::new();
             if index < row.chunks {
-                let begun = self.view().staged_chunk(staging, index)?;
-                piece = begun.ok_or_else(|| misshapen(Table::Chunks, &chunk_key(staging, index)))?.to_vec();
+                let Some(begun) = sound(self.view().staged_chunk(staging, index))?.flatten() else {
+                    return Ok(false);
+                };
+                piece = begun.to_vec();
             }
             let (now, later) = rest.split_at(rest.len().min(CHUNK_OCTETS.saturating_sub(piece.len())));
             assert!(!now.is_empty(), "a piece that is full is followed by another");

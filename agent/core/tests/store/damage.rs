@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use agent_core::store::{CHUNK_OCTETS, NeighborContact, Number, Store, StoreError, Table, Tombstone};
+use agent_core::store::{
+    CHUNK_OCTETS, NeighborContact, Number, PartialRecord, PrimaryHash, Store, StoreError, Table, Tombstone,
+};
 use agent_core::time::NodeTime;
-use bundle_format::NodeKey;
+use bundle_format::{BundleId, NodeKey};
 
 use crate::raw::{self, TABLES};
 use crate::recipe::{Recipe, SMALL, at, eid, findings, open, payload_of};
@@ -27,6 +29,19 @@ fn everything(folder: &Path) -> Vec<Number> {
     txn.subscribe(&eid("dtn://region/~news")).unwrap();
     let staging = txn.begin_staging().unwrap();
     txn.put_chunk(staging, 0, b"a piece").unwrap();
+    let record = PartialRecord {
+        staging,
+        head: Recipe::new(6).payload_octets(CHUNK_OCTETS).bundle().head().clone(),
+        begun: NodeTime::from_ms(1),
+        moved: NodeTime::from_ms(2),
+        deadline: NodeTime::from_ms(99_000_000),
+        is_from_known: true,
+        may_be_vouched: false,
+        wanted: Some(BundleId::from_bytes([7; 16])),
+        alone: Some(eid("dtn://bus/")),
+    };
+    txn.put_partial(PrimaryHash::of(&record.head), &record).unwrap();
+    assert_eq!(txn.view().partials().unwrap()[0].record, record);
     txn.commit().unwrap();
     numbers
 }
@@ -221,4 +236,24 @@ fn random_damage_to_the_file_never_gives_octets_that_were_not_stored() {
             }
         }
     }
+}
+
+#[test]
+fn the_beginning_of_a_bundle_survives_a_restart_and_a_damaged_one_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    everything(folder.path());
+    let restart = || {
+        let store = open(folder.path());
+        let mut txn = store.write().unwrap();
+        let abandoned = txn.abandon_leftovers().unwrap();
+        txn.commit().unwrap();
+        let partials = store.read().unwrap().view().partials().unwrap();
+        (abandoned, partials.len(), findings(&store).len())
+    };
+    assert_eq!(restart(), (0, 1, 0));
+    let partial = |(key, _): &(Vec<u8>, Vec<u8>)| key.first() == Some(&(Table::Partials as u8));
+    let (key, mut value) = raw::rows(folder.path(), "node").into_iter().find(partial).unwrap();
+    value[20] ^= 1;
+    raw::put(folder.path(), "node", &key, &value);
+    assert_eq!(restart(), (1, 0, 1));
 }

@@ -75,3 +75,34 @@ impl Want {
         Ok(Self { ids: ids.to_vec() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::ContactMessage;
+
+    fn octets_of(message: &ContactMessage) -> String {
+        message.encode().iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
+    }
+
+    #[test]
+    fn the_octets_are_those_of_the_specification() {
+        let id = BundleId::from_bytes(std::array::from_fn(|at| u8::try_from(at).unwrap()));
+        let hash = PrimaryHash::from_bytes(std::array::from_fn(|at| u8::try_from(at + 16).unwrap()));
+        let offer = ContactMessage::Offer(vec![Offered { id, octets: 70_000, hash: Some(hash) }]);
+        let expected =
+            "830106818350000102030405060708090a0b0c0d0e0f1a0001117050101112131415161718191a1b1c1d1e1f";
+        assert_eq!(octets_of(&offer), expected);
+        let want = ContactMessage::Want(Want { ids: vec![short_id(&id)] });
+        assert_eq!(octets_of(&want), "830107480001020304050607");
+    }
+
+    #[test]
+    fn more_than_fits_is_unintelligible() {
+        let item = Offered { id: BundleId::from_bytes([1; 16]), octets: 1, hash: None };
+        let offer = ContactMessage::Offer(vec![item; OFFERED_MAX + 1]);
+        assert_eq!(ContactMessage::decode(&offer.encode()), Err(Unintelligible));
+        let want = ContactMessage::Want(Want { ids: vec![[1; 8]; OFFERED_MAX + 1] });
+        assert_eq!(ContactMessage::decode(&want.encode()), Err(Unintelligible));
+    }
+}

@@ -20,6 +20,8 @@ use crate::message::contact_endpoint;
 use crate::output::{Notice, Output};
 use crate::partials::{Broken, Shelf};
 use crate::reporting::ReportBudget;
+use crate::set::SetInMemory;
+use crate::sketch::Prefix;
 use crate::store::{Number, PayloadPlace, StoreError, View, WriteTxn};
 use crate::time::{NodeTime, Now};
 
@@ -39,6 +41,8 @@ pub struct Agent {
     pub(crate) custody: Custody,
     /// Stagings whose bundle is being made here, with the order that each will fulfil.
     pub(crate) orders: BTreeMap<Number, crate::transmitting::OpenOrder>,
+    /// The set that is reconciled with neighbors.
+    pub(crate) set: SetInMemory,
     /// Beginnings of large bundles.
     pub(crate) shelf: Shelf,
     /// Large bundles that neighbors were asked for.
@@ -69,6 +73,7 @@ impl Agent {
             epoch: store.settings()?.epoch,
             reports: ReportBudget::new(now.node),
             orders: BTreeMap::new(),
+            set: SetInMemory::new(now.node),
             shelf: Shelf::open(store)?,
             asked_for: BTreeMap::new(),
             outputs: VecDeque::new(),
@@ -128,6 +133,7 @@ impl Agent {
         self.expire(now, store)?;
         self.drive_partials(now, store)?;
         self.signal_custodians(now, store)?;
+        self.count_set(now, store)?;
         self.drive_contacts(now, store)
     }
 
@@ -145,6 +151,11 @@ impl Agent {
         let partials = self.next_partial_due();
         let others = [self.next_expiry, self.next_discard, self.custody.due, partials].into_iter().flatten();
         contacts.chain(others).chain([self.next_purge]).min()
+    }
+
+    /// The first cells of the set that is reconciled with neighbors, once it has been counted.
+    pub fn prefix(&self) -> Option<&Prefix> {
+        self.set.prefix()
     }
 
     /// What the node is configured to do.

@@ -28,6 +28,7 @@ mod reporting;
 pub mod request;
 mod resuming;
 mod sending;
+mod set;
 pub mod sketch;
 pub mod store;
 pub mod time;

@@ -16,6 +16,12 @@ pub(crate) fn key(until: NodeTime, id: &BundleId) -> Vec<u8> {
     Writer::with_capacity(20).u32(hour).octets(id.as_bytes()).done()
 }
 
+/// The beginning of the hour that a key names.
+pub(crate) fn hour_at(key: &[u8]) -> Result<NodeTime, StoreError> {
+    let hour = key.first_chunk::<4>().ok_or_else(|| misshapen(Table::Tombstones, key))?;
+    Ok(NodeTime::from_ms(u64::from(u32::from_be_bytes(*hour)).saturating_mul(HOUR_MS)))
+}
+
 pub(crate) fn id_at(key: &[u8]) -> Result<BundleId, StoreError> {
     key.last_chunk::<16>()
         .map(|id| BundleId::from_bytes(*id))

@@ -4,6 +4,7 @@ use std::ops::Bound;
 
 use heed::{RoTxn, RwTxn, WithoutTls};
 
+use crate::store::id_changes::IdChanges;
 use crate::store::settings::{self, Settings};
 use crate::store::space::{Allowance, FileUse, free_on_disk, is_disk_full};
 use crate::store::tables::{Rows, Tables, misshapen};
@@ -39,6 +40,7 @@ pub struct WriteTxn<'s> {
     settings: Settings,
     settings_changed: bool,
     allowance: Allowance,
+    id_changes: IdChanges,
 }
 
 impl<'s> WriteTxn<'s> {
@@ -50,7 +52,14 @@ impl<'s> WriteTxn<'s> {
         let free = free_on_disk(&store.folder)?;
         store.trim_ballast(free);
         let allowance = Allowance::new(file_use(store, &txn)?, free);
-        Ok(Self { txn, store, settings, settings_changed: false, allowance })
+        Ok(Self {
+            txn,
+            store,
+            settings,
+            settings_changed: false,
+            allowance,
+            id_changes: IdChanges::default(),
+        })
     }
 
     /// What can be read, with the changes of this transaction.
@@ -96,7 +105,14 @@ impl<'s> WriteTxn<'s> {
         self.store.witnessed_epoch()
     }
 
+    pub(crate) fn id_changes_mut(&mut self) -> &mut IdChanges {
+        &mut self.id_changes
+    }
+
     pub(crate) fn put(&mut self, table: Table, key: &[u8], body: &[u8]) -> Result<(), StoreError> {
+        if table == Table::Ids {
+            self.note_id_change(key, Some(body))?;
+        }
         self.store.tables.put(&mut self.txn, table, key, body)
     }
 
@@ -105,6 +121,9 @@ impl<'s> WriteTxn<'s> {
     }
 
     pub(crate) fn delete(&mut self, table: Table, key: &[u8]) -> Result<bool, StoreError> {
+        if table == Table::Ids {
+            self.note_id_change(key, None)?;
+        }
         self.store.tables.delete(&mut self.txn, table, key)
     }
 }

@@ -11,4 +11,5 @@ mod door;
 mod meetings;
 mod parts;
 mod room;
+mod set;
 mod support;

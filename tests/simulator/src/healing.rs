@@ -69,7 +69,8 @@ impl World {
     }
 
     fn inspect_everybody(&mut self) -> Result<(), Violation> {
-        self.our_nodes().into_iter().try_for_each(|node| self.inspect_all(node))
+        self.our_nodes().into_iter().try_for_each(|node| self.inspect_all(node))?;
+        self.inspect_custody()
     }
 
     fn demand_everything(&mut self) -> Result<(), Violation> {

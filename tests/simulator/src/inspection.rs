@@ -21,7 +21,8 @@ impl World {
     /// Now and then, and whether or not a node does anything: nothing may lie in its store that is over.
     pub(crate) fn checkers_look(&mut self) -> Result<(), Violation> {
         self.agenda.add(self.now + LOOK_EVERY, Event::CheckersLook);
-        self.our_nodes().into_iter().try_for_each(|node| self.inspect_bundles(node))
+        self.our_nodes().into_iter().try_for_each(|node| self.inspect_bundles(node))?;
+        self.inspect_custody()
     }
 
     /// After every step: promises, deadlines, and the timeout that covers them.

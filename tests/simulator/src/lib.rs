@@ -18,6 +18,7 @@ mod agenda;
 mod applications;
 mod clock;
 mod contact;
+mod custody;
 mod dice;
 mod disk;
 mod driving;

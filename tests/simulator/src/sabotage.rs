@@ -1,7 +1,7 @@
 //! Mistakes that a node could be built with. Each is planted in a world of its own, to show that a checker sees it: a
 //! checker that never fails proves nothing.
 
-use agent_core::store::{StoreError, Tombstone, WriteTxn};
+use agent_core::store::{Custodian, StoreError, Tombstone, WriteTxn};
 
 /// A planted mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum Sabotage {
     OctetsChange,
     /// A bundle that the application has consumed appears in its queue again.
     ConsumedComesBack,
+    /// A node forgets that it answers for a bundle.
+    CustodyIsForgotten,
     /// Nodes read no list of bundles that a neighbor sends, nor any bundle: they acknowledge what they throw away.
     ArrivalsAreThrownAway,
 }
@@ -40,6 +42,9 @@ impl Sabotage {
                     }
                 }
                 Ok(())
+            }
+            Self::CustodyIsForgotten => {
+                bundles.iter().try_for_each(|facts| txn.set_custody(facts.number, Custodian::NotUs))
             }
             _ => Ok(()),
         }

@@ -13,6 +13,8 @@ pub enum Rule {
     OrdersAreTaken,
     /// What was acknowledged, to a user or to a neighbor, is in the store until it expires or is delivered.
     PromisesAreKept,
+    /// Somebody answers for every bundle that was taken from a user, until it has arrived or is over.
+    CustodyIsKept,
     /// No registration gets a bundle twice.
     DeliveredOnce,
     /// What is delivered was sent, to this endpoint, by that source, with these octets.

@@ -41,6 +41,11 @@ fn a_bundle_that_is_delivered_again_is_caught() {
 }
 
 #[test]
+fn a_node_that_forgets_what_it_answers_for_is_caught() {
+    assert!(is_caught(Sabotage::CustodyIsForgotten, &[Rule::CustodyIsKept]));
+}
+
+#[test]
 fn a_node_that_acknowledges_what_it_throws_away_is_caught() {
     assert!(is_caught(Sabotage::ArrivalsAreThrownAway, &[Rule::EverythingArrives]));
 }

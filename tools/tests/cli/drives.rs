@@ -52,7 +52,8 @@ fn a_file_goes_to_the_other_node_and_back_on_a_drive() {
 
     c.send("a", &c.file("answer", "thanks"));
     let [docked] = c.json(args!["drive", "dock", &usb]).try_into().unwrap();
-    assert_eq!((&docked["taken"], &docked["put"]), (&1.into(), &1.into()));
+    // The answer, and the signal that c answers for what it took.
+    assert_eq!((&docked["taken"], &docked["put"]), (&1.into(), &2.into()));
     assert_eq!(docked["label"], "RED");
     assert_eq!(c.run(["recv"]).stdout, contents);
 

@@ -2,6 +2,9 @@
 //!
 //! `receiving` asks for new bundles and for those that are here already, `asking` for bundles that a custodian asks about
 //! by message. The answer is a row of the store; `signalling` makes signals of such rows.
+//!
+//! Two custodians may ask each other at the same time, or several in a circle. Whoever accepts takes back what it asked of
+//! others before: of signals that cross, none relieves somebody who has just promised to answer.
 
 use bundle_format::{BundleFlags, CustodyBlock, Eid, Head};
 

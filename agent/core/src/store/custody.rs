@@ -221,20 +221,16 @@ impl View<'_> {
 }
 
 impl WriteTxn<'_> {
-    /// Takes custody of a bundle that is here, or ends it with all its numbers.
+    /// Takes custody of a bundle that is here, or ends it. Every number that it had is void after either: who takes custody
+    /// promises it anew, and an answer to what was asked before must not end that promise.
     pub fn set_custody(&mut self, number: Number, is_custodian: Custodian) -> Result<(), StoreError> {
         let Some(facts) = self.view().facts(number)? else { return Ok(()) };
         let retention = match is_custodian {
             Custodian::Us => facts.retention.with(Retention::CUSTODY),
             Custodian::NotUs => facts.retention.without(Retention::CUSTODY),
         };
-        if retention == facts.retention {
-            return Ok(());
-        }
-        if is_custodian == Custodian::NotUs {
-            self.forget_issued(number)?;
-        }
-        self.set_retention(number, retention)
+        self.forget_issued(number)?;
+        if retention == facts.retention { Ok(()) } else { self.set_retention(number, retention) }
     }
 
     /// The taker that stands for an authenticated neighbor or a volume.

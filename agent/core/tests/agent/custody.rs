@@ -303,6 +303,26 @@ fn a_bundle_that_is_here_already_is_taken_over_when_it_comes_again() {
 }
 
 #[test]
+fn two_custodians_that_accept_from_each_other_are_not_both_relieved() {
+    let (mut a, _) = friends();
+    let text = Bytes::from_static(b"round and round");
+    let plain = draft("a", "dtn://c/inbox", BundleFlags::MUST_NOT_FRAGMENT, 5)
+        .sign(&Profile::default(), &key("a"), text.clone())
+        .unwrap();
+    let id = a.import(plain).unwrap();
+    a.trust("d");
+    assert!(a.import(asking_for("a", ("d", 5), "dtn://c/inbox", &text)).is_err());
+    a.ask(Request::HandToVolume { volume: eid("dtn://drive/"), ids: vec![id] });
+    let issued = a.issued(&id);
+    assert_eq!((a.is_custodian(&id), issued.len()), (true, 1));
+    // b took it from the drive, and asks for custody before its signal has come.
+    assert!(a.import(asking_for("a", ("b", 5), "dtn://c/inbox", &text)).is_err());
+    assert!(a.issued(&id).is_empty());
+    a.import(signal("b", &key("b"), "dtn://a/", &issued, 7)).unwrap();
+    assert!(a.is_custodian(&id), "b was promised that a answers for it");
+}
+
+#[test]
 fn an_answer_that_was_lost_is_asked_for_again_and_given() {
     let (mut a, b) = friends();
     let id = a.transmit(order("dtn://c/inbox"), b"for c");

@@ -5,6 +5,7 @@ mod bundles;
 mod figure;
 mod full_store;
 mod ingest;
+mod sets;
 mod transfers;
 
 use std::path::PathBuf;
@@ -37,6 +38,8 @@ pub(crate) struct Bench {
 enum Part {
     /// Bundles in memory: parsing, signing, checking
     Bundles,
+    /// Sets of ids, as nodes compare them
+    Sets,
     /// One node taking in small bundles, step by step
     Ingest,
     /// Two nodes on loopback, and the disk beside them
@@ -66,12 +69,14 @@ impl Part {
         let folder = folder.path();
         output::note(match self {
             Self::Bundles => "measuring bundles in memory",
+            Self::Sets => "measuring sets of ids",
             Self::Ingest => "measuring how one node takes in small bundles",
             Self::Transfers => "measuring two nodes on loopback; this takes a minute or two",
             Self::FullStore => "filling a store with 100,000 bundles",
         });
         match self {
             Self::Bundles => bundles::measure(),
+            Self::Sets => sets::measure(),
             Self::Ingest => ingest::measure(folder),
             Self::Transfers => transfers::measure(folder).await,
             Self::FullStore => full_store::measure(folder).await,

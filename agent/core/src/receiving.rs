@@ -161,10 +161,24 @@ impl Agent {
             return Ok(Err(refusal));
         }
         let vouched = admission::vouch(&self.config, view, arrival.bundle)?;
-        if matches!(vouched, Ok(Vouched::By(_))) && !view.find_identity(&head.identity())?.is_empty() {
+        if matches!(vouched, Ok(Vouched::By(_))) && !self.outdoes_all(arrival.bundle, store)? {
             return Ok(Err(Refusal::Duplicate));
         }
         Ok(vouched)
+    }
+
+    /// Whether a bundle that nobody vouches for says more than those of its identity that are here: it is signed, and they are
+    /// not, as a copy is that was damaged on its way. What applications have, or may have soon, is left to them.
+    fn outdoes_all(&self, bundle: &CheckedBundle, store: &WriteTxn<'_>) -> Result<bool, StoreError> {
+        let view = store.view();
+        for (number, _) in view.find_identity(&bundle.head().identity())? {
+            let Some(stored) = view.facts(number)? else { continue };
+            let is_outdone = bundle.signer().is_some() && stored.signer.is_none();
+            if !is_outdone || self.is_local(&stored.destination) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether there is no room for a bundle, or its payload is not here after all. Reports and reassembled bundles come

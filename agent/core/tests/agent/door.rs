@@ -136,6 +136,18 @@ fn a_stranger_who_is_here_first_does_not_keep_a_bundle_away() {
 }
 
 #[test]
+fn a_copy_that_lost_its_signature_does_not_keep_the_signed_one_away() {
+    let mut settings = config("n");
+    (settings.strangers, settings.unsigned) = (Stance::Carry, Stance::Carry);
+    let mut node = Node::with(settings);
+    let damaged = node.import(unsigned(draft("dtn://s/x", "dtn://b/inbox"))).unwrap();
+    let genuine = node.import(signed(draft("dtn://s/x", "dtn://b/inbox"), "s")).unwrap();
+    assert!(node.has(&genuine) && !node.has(&damaged));
+    let again = node.import(unsigned(draft("dtn://s/x", "dtn://b/inbox")));
+    assert_eq!(again, Err(Refusal::Gone));
+}
+
+#[test]
 fn what_is_for_the_other_end_of_a_contact_is_never_stored() {
     let mut node = Node::trusting("n", &["a"]);
     let contact = agent_core::contact_endpoint().to_string();

@@ -39,7 +39,10 @@ impl Agent {
     ) -> Result<AtDoor, StoreError> {
         let head = arrival.bundle.head();
         if arrival.origin == Origin::Ordered(CustodyTransfer::Wanted) {
-            let begins = is_transferable(head) && !self.is_for_us(&head.primary().destination);
+            // Where nobody may take it over, custody would only keep everything from being evicted.
+            let is_exchanged = self.config.custodians.as_ref().is_none_or(|only| !only.is_empty());
+            let begins =
+                is_exchanged && is_transferable(head) && !self.is_for_us(&head.primary().destination);
             return Ok(if begins { AtDoor::Begins } else { AtDoor::Unchanged });
         }
         let Some(block) = self.custody_asked(head, view)? else { return Ok(AtDoor::Unchanged) };

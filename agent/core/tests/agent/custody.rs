@@ -274,6 +274,8 @@ fn a_refusal_leaves_custody_where_it_was() {
     settings.custodians = Some(vec![]);
     let mut b = Node::with(settings);
     b.trust("a");
+    let own = b.transmit(order("dtn://c/inbox"), b"nobody could take it over");
+    assert!(!b.is_custodian(&own));
     let mut a = Node::trusting("a", &["b"]);
     let id = a.transmit(order("dtn://c/inbox"), b"for c");
     let mut pair = Pair::meet(a, b);

@@ -17,8 +17,9 @@ use crate::world::World;
 /// How long two nodes meet in a round of a tournament.
 const ROUND: Millis = 2 * MINUTE;
 /// Tournaments after which everything must have arrived and be known to have: one for the bundles, one for the reports
-/// about them, and one in which nodes that were on the way learn that the reports were read.
-const TOURNAMENTS: usize = 3;
+/// about them, one in which nodes that were on the way learn that the reports were read, and one for the custody signals
+/// about bundles that arrived in the second.
+const TOURNAMENTS: usize = 4;
 /// Contact messages in a contact with nothing to tell: from each side two Hellos, a request, a list; and now and then an
 /// offer of large bundles that will be refused.
 const MESSAGES_PER_CONTACT: u64 = 10;

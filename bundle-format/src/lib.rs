@@ -67,10 +67,10 @@ pub use id::{BundleId, BundleIdError};
 pub use key::{KeyError, NodeKey, PublicKey};
 pub use limits::{
     BLOCKS_MAX, COLLECTION_NUMBERS_MAX, COLLECTION_RUNS_MAX, EID_OCTETS_MAX, FILE_NAME_OCTETS_MAX,
-    HEAD_OCTETS_MAX, Limits, MEDIA_TYPE_OCTETS_MAX, TAIL_OCTETS_MAX,
+    HEAD_OCTETS_MAX, Limits, MEDIA_TYPE_OCTETS_MAX, RECORD_NAME_OCTETS_MAX, REVISION_MAX, TAIL_OCTETS_MAX,
 };
 pub use malformed::{Fault, Malformed};
-pub use metadata::{Metadata, MetadataError, Priority};
+pub use metadata::{Metadata, MetadataError, Priority, RecordTag};
 pub use new_bundle::{BuildError, NewBundle, StreamError};
 pub use passing::PassingPayload;
 pub use primary::{Fragment, FragmentExtent, Identity, PrimaryBlock};

@@ -30,6 +30,13 @@ pub const FILE_NAME_OCTETS_MAX: usize = 255;
 /// Longest media type in octets: RFC 6838 §4.2 allows 127 on each side of the slash.
 pub const MEDIA_TYPE_OCTETS_MAX: usize = 255;
 
+/// Longest name of a record in octets of UTF-8: as long as a file's.
+pub const RECORD_NAME_OCTETS_MAX: usize = 255;
+
+/// Largest revision of a record, which an author that counts never reaches. Beyond it, nothing is a revision: an author whose
+/// record somehow had the largest number of 64 bits could never replace it. JSON writes it exactly (2^53 - 1).
+pub const REVISION_MAX: u64 = (1 << 53) - 1;
+
 /// Most numbers that one collection of bundle sequences may name: what a node looks up in one step, at a few microseconds
 /// each.
 pub const COLLECTION_NUMBERS_MAX: u64 = 65_536;

@@ -55,6 +55,10 @@ struct Meta {
     file_name: Option<String>,
     media_type: Option<String>,
     priority: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<u64>,
 }
 
 impl Anatomy {
@@ -75,6 +79,8 @@ impl Anatomy {
             file_name: metadata.file_name,
             media_type: metadata.media_type,
             priority: priority(metadata.priority),
+            record: metadata.record.as_ref().map(|record| record.name.clone()),
+            revision: metadata.record.as_ref().map(|record| record.revision),
         });
         Self { primary: primary(head.primary()), blocks, metadata }
     }
@@ -183,7 +189,9 @@ fn content(head: &Head, block: &CanonicalBlock, profile: &Profile) -> String {
         other if other == profile.metadata_block_type => head.metadata(profile).map(|metadata| {
             let name = metadata.file_name.map(|name| format!("name '{name}', ")).unwrap_or_default();
             let media = metadata.media_type.map(|media| format!("{media}, ")).unwrap_or_default();
-            format!("{name}{media}priority {}", priority(metadata.priority))
+            let record =
+                metadata.record.map(|record| format!(", revision {} of '{}'", record.revision, record.name));
+            format!("{name}{media}priority {}{}", priority(metadata.priority), record.unwrap_or_default())
         }),
         other if other == profile.custody_block_type => head.custody(profile).map(|custody| {
             format!("number {}/{} of {}", custody.sequence, custody.number, custody.custodian)

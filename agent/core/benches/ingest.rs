@@ -76,6 +76,7 @@ fn config(source: &NodeKey) -> Config {
         hop_limit: 32,
         foreign: Vec::new(),
         custodians: None,
+        cards: agent_core::config::CardSettings::default(),
         trust: vec![("dtn://source/".parse().unwrap(), source.public())],
     }
 }

@@ -41,6 +41,7 @@ fn record(bundle: &CheckedBundle, at: u64) -> NewRecord<'_> {
         deadline: NodeTime::from_ms(at + 86_400_000),
         priority: Priority::Normal,
         standing: Standing::Trusted,
+        record: None,
     }
 }
 

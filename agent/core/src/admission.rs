@@ -5,6 +5,7 @@ use bundle_format::{CheckedBundle, Eid, Head, PublicKey, SignatureVerdict};
 
 use crate::config::{Carry, Config, Stance};
 use crate::message::{MESSAGE_OCTETS_MAX, contact_endpoint};
+use crate::publishing::is_everybodys;
 use crate::refusal::Refusal;
 use crate::store::{BundleFacts, Standing, StoreError, View};
 use crate::time::{NodeTime, Now};
@@ -38,6 +39,7 @@ impl Config {
     fn wants(&self, view: View<'_>, destination: &Eid) -> Result<bool, StoreError> {
         match destination.node_id() {
             Some(node) => Ok(self.carry == Carry::All || self.is_self(&node)),
+            None if is_everybodys(destination) => Ok(true),
             None => Ok(self.carry == Carry::All || view.is_subscribed(destination)?),
         }
     }

@@ -37,6 +37,8 @@ pub struct Agent {
     pub(crate) subscriptions: BTreeSet<Eid>,
     pub(crate) contact_endpoint: Eid,
     pub(crate) epoch: u64,
+    pub(crate) publishing: crate::publishing::Publishing,
+    pub(crate) purging: crate::purging::Purging,
     pub(crate) reports: ReportBudget,
     pub(crate) custody: Custody,
     /// Stagings whose bundle is being made here, with the order that each will fulfil.
@@ -63,7 +65,8 @@ impl Agent {
     /// Rebuilds soft state from the store; scans nothing. `seed` is the only source of randomness.
     pub fn open(config: Arc<Config>, seed: [u8; 32], now: Now, store: View<'_>) -> Result<Self, StoreError> {
         let mut dice = Dice::new(seed);
-        Ok(Self {
+        let publishing = crate::publishing::Publishing::open(&config, now.node, store)?;
+        let mut agent = Self {
             config,
             custody: Custody::open(&mut dice, now.node, store)?,
             dice,
@@ -71,6 +74,8 @@ impl Agent {
             subscriptions: store.subscriptions()?.into_iter().collect(),
             contact_endpoint: contact_endpoint(),
             epoch: store.settings()?.epoch,
+            publishing,
+            purging: crate::purging::Purging::default(),
             reports: ReportBudget::new(now.node),
             orders: BTreeMap::new(),
             set: SetInMemory::new(now.node),
@@ -82,7 +87,9 @@ impl Agent {
             next_discard: Some(now.node),
             unfinished: false,
             now: now.node,
-        })
+        };
+        agent.resume_purges(store)?;
+        Ok(agent)
     }
 
     /// Takes one step. `Err` means that the store failed: drop this value, and the transaction, and open it again.
@@ -133,8 +140,12 @@ impl Agent {
         self.expire(now, store)?;
         self.drive_partials(now, store)?;
         self.signal_custodians(now, store)?;
+        self.publish_due(now, store)?;
+        self.purge(store)?;
         self.count_set(now, store)?;
-        self.drive_contacts(now, store)
+        self.drive_contacts(now, store)?;
+        self.unfinished |= self.purging.has_work();
+        Ok(())
     }
 
     /// What to do next. Call until `None`, and only after the transaction has been committed.
@@ -150,7 +161,7 @@ impl Agent {
         let contacts = self.contacts.values().filter_map(Contact::deadline);
         let partials = self.next_partial_due();
         let others = [self.next_expiry, self.next_discard, self.custody.due, partials].into_iter().flatten();
-        contacts.chain(others).chain([self.next_purge]).min()
+        contacts.chain(others).chain([self.next_purge, self.publishing.deadline()]).min()
     }
 
     /// The first cells of the set that is reconciled with neighbors, once it has been counted.
@@ -201,6 +212,9 @@ impl Agent {
     }
 
     fn quarantine(&mut self, number: Number, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
+        if let Ok(Some(facts)) = store.view().facts(number) {
+            self.note_went(&facts, store)?;
+        }
         store.quarantine(number)?;
         // Neighbors that know that the bundle was here are to offer it again.
         self.epoch = store.raise_epoch();

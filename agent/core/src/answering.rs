@@ -31,7 +31,7 @@ impl Agent {
             Request::Import { bundle, payload, from, dormant_ms } => {
                 self.import(now, (&bundle, payload), (from, dormant_ms), store)
             }
-            Request::Consume { endpoint, number } => self.consume(&endpoint, number, store),
+            Request::Consume { endpoint, number } => self.consume(now, &endpoint, number, store),
             Request::Remove { id } => self.remove(&id, store),
             Request::TrustAdd { node, key, conflict } => self.trust_add(now, &node, key, conflict, store),
             Request::TrustRemove { node } => self.trust_remove(now, &node, store),
@@ -70,12 +70,16 @@ impl Agent {
     /// A bundle for this node alone has served its purpose; one for a group stays for the others.
     fn consume(
         &mut self,
+        now: Now,
         endpoint: &Eid,
         number: Number,
         store: &mut WriteTxn<'_>,
     ) -> Result<Answer, StoreError> {
         let changed = store.dequeue(endpoint, number)?;
         if changed && endpoint.is_singleton() {
+            if let Some(facts) = store.view().facts(number)? {
+                self.note_taken(now, &facts, store)?;
+            }
             self.discard(number, store)?;
         }
         Ok(if changed { Answer::Done { changed } } else { Answer::NotFound })
@@ -128,6 +132,9 @@ impl Agent {
                     continue;
                 }
                 store.vouch_for(facts.number)?;
+                if let Some(vouched) = store.view().facts(facts.number)? {
+                    self.record_came(now, &vouched, "", store)?;
+                }
                 if was_withheld && !facts.is_administrative && self.is_local(&facts.destination) {
                     self.deliver_stored(now, facts.number, store)?;
                 }
@@ -166,6 +173,7 @@ impl Agent {
     fn subscribe(&mut self, now: Now, group: &Eid, store: &mut WriteTxn<'_>) -> Result<Answer, StoreError> {
         let changed = store.subscribe(group)?;
         if changed {
+            self.card_changed(store)?;
             self.subscriptions.insert(group.clone());
             self.deliver_all_for(now, group, store)?;
         }
@@ -192,6 +200,7 @@ impl Agent {
             return Ok(Answer::NotFound);
         }
         store.clear_queue(group)?;
+        self.card_changed(store)?;
         Ok(self.settings_changed(true))
     }
 

@@ -33,8 +33,31 @@ pub struct Config {
     pub foreign: Vec<ForeignNeighbor>,
     /// Nodes between which and this one custody may pass; `None` for every node whose key is trusted, none for nobody.
     pub custodians: Option<Vec<Eid>>,
+    /// What the node's card says, and how often.
+    pub cards: CardSettings,
     /// Keys trusted by configuration; they cannot be removed at the command line.
     pub trust: Vec<(Eid, bundle_format::PublicKey)>,
+}
+
+/// What a node's card says of it, and how often there is a new one (`docs/records.md`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardSettings {
+    /// The node's software, for people.
+    pub software: String,
+    /// Where it listens.
+    pub addresses: Vec<String>,
+    /// How old a node is when it makes its first card, in milliseconds of its own time.
+    pub first_ms: u64,
+    /// The least time between two cards, in milliseconds.
+    pub interval_ms: u64,
+}
+
+impl Default for CardSettings {
+    /// A minute after a node was made, and at most every 15 minutes.
+    fn default() -> Self {
+        let (software, addresses) = (String::new(), Vec::new());
+        Self { software, addresses, first_ms: 60_000, interval_ms: 900_000 }
+    }
 }
 
 /// What a node is willing to store for others.

@@ -116,8 +116,9 @@ impl Agent {
     /// Takes a bundle out of the store and out of every contact's plans (§5.10, §5.11). Its id stays, so that it does not
     /// come back.
     pub(crate) fn discard(&mut self, number: Number, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
-        let deadline = store.view().deadline_of(number)?;
-        store.remove(number, Tombstone::Until(deadline.after_ms(REMEMBERED_MS)))?;
+        let Some(facts) = store.view().facts(number)? else { return Ok(()) };
+        self.note_went(&facts, store)?;
+        store.remove(number, Tombstone::Until(facts.deadline.after_ms(REMEMBERED_MS)))?;
         self.discard_soon();
         for contact in self.contacts.values_mut() {
             contact.forget(number);

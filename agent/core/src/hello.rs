@@ -13,6 +13,7 @@ use crate::input::ContactId;
 use crate::listing::Listing;
 use crate::message::{ContactMessage, GROUPS_MAX, Hello};
 use crate::output::{Notice, Output, Standing};
+use crate::publishing::everybodys;
 use crate::store::{NeighborContact, StoreError, WriteTxn};
 use crate::time::Now;
 
@@ -42,8 +43,10 @@ impl Agent {
         store: &mut WriteTxn<'_>,
     ) -> Result<(), StoreError> {
         let Some(contact) = self.contacts.get(&id) else { return Ok(()) };
-        let wants_all = self.config.carry == Carry::All || self.subscriptions.len() as u64 > GROUPS_MAX;
-        let groups = if wants_all { Vec::new() } else { self.subscriptions.iter().cloned().collect() };
+        let mut groups = self.subscriptions.clone();
+        groups.extend(everybodys());
+        let wants_all = self.config.carry == Carry::All || groups.len() as u64 > GROUPS_MAX;
+        let groups = if wants_all { Vec::new() } else { groups.into_iter().collect() };
         let hello = Hello {
             nonce: contact.nonce,
             answer,

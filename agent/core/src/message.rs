@@ -59,7 +59,8 @@ impl From<minicbor::decode::Error> for Unintelligible {
     }
 }
 
-type Encoded<'e> = Result<&'e mut Encoder<Vec<u8>>, minicbor::encode::Error<std::convert::Infallible>>;
+pub(crate) type Encoded<'e> =
+    Result<&'e mut Encoder<Vec<u8>>, minicbor::encode::Error<std::convert::Infallible>>;
 
 impl ContactMessage {
     pub(crate) fn encode(&self) -> Vec<u8> {

@@ -113,7 +113,11 @@ impl Agent {
         arrival: &Arrival<'_>,
         store: &mut WriteTxn<'_>,
     ) -> Result<Result<(BundleId, Number), Refusal>, StoreError> {
-        match self.question(now, arrival, store)? {
+        let answer = match self.question(now, arrival, store)? {
+            Ok(vouched) => self.already_delivered(arrival, store.view())?.map_or(Ok(vouched), Err),
+            refused => refused,
+        };
+        match answer {
             Ok(vouched) => {
                 let number = self.keep(now, arrival, vouched, store)?;
                 Ok(Ok((arrival.bundle.id(), number)))
@@ -164,6 +168,11 @@ impl Agent {
         if matches!(vouched, Ok(Vouched::By(_))) && !self.outdoes_all(arrival.bundle, store)? {
             return Ok(Err(Refusal::Duplicate));
         }
+        if vouched.is_ok()
+            && let Some(refusal) = self.superseded(arrival, view)?
+        {
+            return Ok(Err(refusal));
+        }
         Ok(vouched)
     }
 
@@ -211,6 +220,7 @@ impl Agent {
         store: &mut WriteTxn<'_>,
     ) -> Result<Number, StoreError> {
         self.resolve_identity(arrival, store)?;
+        let record_place = self.make_way_for_record(arrival, store)?;
         let bundle = arrival.bundle;
         // §5.6 step 4: blocks that we cannot process and that ask for it are left behind.
         let reception = bundle.head().reception(&self.config.processed_blocks());
@@ -232,8 +242,10 @@ impl Agent {
                 Vouched::Trusted => SourceStanding::Trusted,
                 Vouched::By(_) => SourceStanding::Unvouched,
             },
+            record: record_place,
         };
         let number = store.insert(&record, arrival.payload)?;
+        self.listed(now, number, arrival, store)?;
         self.asked_for.remove(&bundle.id());
         self.partial_superseded(bundle.head(), arrival.payload, store)?;
         self.settle_custody(now, number, &custody, store)?;
@@ -283,6 +295,8 @@ impl Agent {
             {
                 store.mark_held(holder, number)?;
             }
+        } else if matches!(refusal, Refusal::Superseded | Refusal::Delivered) {
+            self.remember_unwanted(now, arrival, store)?;
         } else if *refusal != Refusal::Gone {
             let source = arrival.bundle.head().primary().source.clone();
             self.tell(Notice::BundleRefused { source, refusal: refusal.clone() });

@@ -13,6 +13,12 @@ pub enum Refusal {
     /// It was, and was deleted here before its lifetime ended.
     #[error("this bundle was here before and has been removed; it does not come back")]
     Gone,
+    /// It is an edition of a record, and a newer one is here.
+    #[error("a newer edition of this record is in the store")]
+    Superseded,
+    /// Its destination has had it, and said so.
+    #[error("it was delivered to its destination already")]
+    Delivered,
     /// Its lifetime is over (RFC 9171 §5.5).
     #[error("its lifetime is over")]
     Expired,
@@ -102,6 +108,8 @@ impl Refusal {
             Self::HopLimit { .. } => ReasonCode::HopLimitExceeded,
             Self::Duplicate
             | Self::Gone
+            | Self::Superseded
+            | Self::Delivered
             | Self::BadSignature { .. }
             | Self::Stranger { .. }
             | Self::Unsigned { .. }

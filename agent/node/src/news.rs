@@ -150,6 +150,8 @@ pub(crate) fn word(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::Duplicate => "duplicate",
         Refusal::Gone => "gone",
+        Refusal::Superseded => "superseded",
+        Refusal::Delivered => "delivered",
         Refusal::Expired => "expired",
         Refusal::TooLarge { .. } => "too_large",
         Refusal::ToNowhere => "to_nowhere",

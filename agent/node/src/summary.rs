@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use agent_core::cards::cards_group;
+use agent_core::deliveries::deliveries_group;
 use agent_core::store::{BundleFacts, Number, Presence, Retention, Standing, StoreError, View};
 use agent_core::time::Now;
 use bundle_format::{BundleId, Eid, Head, Priority, Profile};
@@ -24,7 +26,7 @@ pub(crate) async fn list(
             let page = view.facts_from(after, limit)?;
             let Some(last) = page.last() else { break };
             after = Some(last.number);
-            for facts in page.iter().filter(|facts| all || !facts.is_administrative) {
+            for facts in page.iter().filter(|facts| all || !is_protocol(facts)) {
                 if listed.len() < limit {
                     listed.push(summary(view, facts, now, &profile)?);
                 }
@@ -120,9 +122,14 @@ fn summary(
         expires_in_ms: facts.deadline.since_ms(now.node),
         signer: facts.signer,
         trusted: facts.signer.is_some() && facts.standing == Standing::Trusted,
-        protocol: facts.is_administrative,
         custody: facts.retention.contains(Retention::CUSTODY),
+        protocol: is_protocol(facts),
     })
+}
+
+/// Whether a bundle is between nodes, not between people.
+fn is_protocol(facts: &BundleFacts) -> bool {
+    facts.is_administrative || [cards_group(), deliveries_group()].contains(&facts.destination)
 }
 
 /// A priority, as the command line and JSON write it.

@@ -45,6 +45,7 @@ fn draft() -> NewBundle {
             file_name: Some("x-ray.dcm".to_owned()),
             media_type: Some("application/dicom".to_owned()),
             priority: Priority::Urgent,
+            record: None,
         }),
     }
 }

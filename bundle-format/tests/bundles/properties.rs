@@ -2,7 +2,7 @@
 
 use bundle_format::{
     AdministrativeRecord, Bundle, BundleFlags, BundleReader, CreationTimestamp, DtnTime, Eid, Head, Limits,
-    Metadata, NewBundle, NodeKey, Priority, Profile, PublicKey, Reassembly,
+    Metadata, NewBundle, NodeKey, Priority, Profile, PublicKey, REVISION_MAX, Reassembly, RecordTag,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -23,8 +23,12 @@ fn metadata() -> impl Strategy<Value = Metadata> {
         proptest::option::of("[a-zäöü ]{1,30}\\.[a-z]{3}"),
         proptest::option::of("[a-z]{1,9}/[a-z]{1,9}"),
         priority,
+        proptest::option::of(("[a-z ]{1,30}", 1..=REVISION_MAX)),
     )
-        .prop_map(|(file_name, media_type, priority)| Metadata { file_name, media_type, priority })
+        .prop_map(|(file_name, media_type, priority, record)| {
+            let record = record.map(|(name, revision)| RecordTag { name, revision });
+            Metadata { file_name, media_type, priority, record }
+        })
 }
 
 prop_compose! {

@@ -164,6 +164,7 @@ fn ours(flags: BundleFlags) -> NewBundle {
             file_name: Some("report.pdf".into()),
             media_type: Some("application/pdf".into()),
             priority: Priority::Urgent,
+            record: None,
         }),
     }
 }

@@ -296,7 +296,9 @@ impl World {
 /// What the sender of a refused transfer is told.
 fn outcome_of(refusal: &Refusal) -> SendOutcome {
     match refusal {
-        Refusal::Duplicate | Refusal::Gone => SendOutcome::AlreadyThere,
+        Refusal::Duplicate | Refusal::Gone | Refusal::Superseded | Refusal::Delivered => {
+            SendOutcome::AlreadyThere
+        }
         Refusal::Quota { .. } | Refusal::StoreFull => SendOutcome::NoRoom,
         _ => SendOutcome::NotAcceptable,
     }

@@ -108,8 +108,7 @@ impl World {
         })?;
         for id in missing.unwrap_or_default() {
             let promise = self.ledger.promises(node).get(&id).copied();
-            let served =
-                promise.and_then(|promise| promise.order).is_some_and(|order| self.is_served(node, order));
+            let served = promise.and_then(|promise| promise.order).is_some_and(|order| self.is_served(order));
             if !served {
                 let order = promise.and_then(|promise| promise.order);
                 let detail = format!("{id} (order {order:?}) was promised and is not in the store");
@@ -119,9 +118,12 @@ impl World {
         Ok(())
     }
 
-    /// A bundle for this node alone may go once the application said that it has it.
-    fn is_served(&self, node: NodeIndex, order: usize) -> bool {
-        self.ledger.order(order).to == Recipient::Node(node) && self.ledger.was_taken(node, order)
+    /// A bundle for one node may go, here and everywhere, once the application there said that it has it.
+    fn is_served(&self, order: usize) -> bool {
+        match self.ledger.order(order).to {
+            Recipient::Node(to) => self.ledger.was_taken(to, order),
+            Recipient::Group(_) => false,
+        }
     }
 
     /// When a stored bundle's lifetime ends, by the node's own reckoning.

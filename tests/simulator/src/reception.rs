@@ -1,8 +1,10 @@
 //! What a node does with octets from a link: parses and checks them as it would any input from outside, asks the cheap
 //! questions first, and brings a large payload into the store piece by piece.
 
+use agent_core::cards::cards_group;
 use agent_core::config::Config;
 use agent_core::contact_endpoint;
+use agent_core::deliveries::deliveries_group;
 use agent_core::input::{ContactId, Input, SendOutcome, Ticket, TransferId};
 use agent_core::output::Parcel;
 use agent_core::refusal::Refusal;
@@ -73,12 +75,14 @@ impl World {
         let (source, this) = (&head.primary().source, Some(settlement::node_id(node)));
         let is_record_for_it =
             head.is_administrative_record() && (destination.node_id() == this || source.node_id() == this);
+        // What nodes publish of themselves goes when something newer comes.
+        let is_replaceable = [cards_group(), deliveries_group()].contains(destination);
         let order = self.ledger.order_of(&head.primary().source);
         let received = Received {
             id: arrived.bundle.id(),
             order,
             genuine: self.is_genuine(order, arrived.bundle.signer()),
-            passing: is_message || is_record_for_it,
+            passing: is_message || is_record_for_it || is_replaceable,
         };
         if self.sabotage == Sabotage::ArrivalsAreThrownAway && !is_message {
             self.answer(contact, transfer, SendOutcome::Sent);

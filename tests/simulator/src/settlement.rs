@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use agent_core::config::{Config, ForeignNeighbor};
+use agent_core::config::{CardSettings, Config, ForeignNeighbor};
 use bundle_format::{Eid, Limits, NodeKey, Profile};
 
 use crate::clock::Clock;
@@ -87,6 +87,8 @@ fn config(scenario: &Scenario, node: NodeIndex) -> Config {
         hop_limit: 64,
         custodians: None,
         foreign: foreign_neighbors(scenario),
+        // What nodes say of themselves every day would break the silence that is demanded in the end.
+        cards: CardSettings { first_ms: u64::MAX, ..CardSettings::default() },
         trust: known.map(|other| (node_id(other), key(scenario, other).public())).collect(),
     }
 }

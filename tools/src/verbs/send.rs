@@ -126,7 +126,12 @@ impl Send {
             destination: destination.clone(),
             source_demux: String::new(),
             lifetime_ms: u64::try_from(self.lifetime.as_millis()).unwrap_or(u64::MAX),
-            metadata: Metadata { file_name: name, media_type: None, priority: self.priority.into() },
+            metadata: Metadata {
+                file_name: name,
+                media_type: None,
+                priority: self.priority.into(),
+                record: None,
+            },
             report: if self.wait == Some(Awaited::Delivered) { Report::Delivery } else { Report::Nothing },
             custody: if self.no_custody { CustodyTransfer::NotWanted } else { CustodyTransfer::Wanted },
         };

@@ -10,7 +10,7 @@ use crate::store::dump_item::{DUMP_VERSION, ItemWriter, TITLE, kind};
 use crate::store::facts::{BundleFacts, number_at, priority_code};
 use crate::store::finding::{Fault, Finding};
 use crate::store::payloads::chunk_count;
-use crate::store::{Number, Progress, Standing, StoreError, StoredBundle, Table, View};
+use crate::store::{Number, Progress, RecordRow, Standing, StoreError, StoredBundle, Table, View};
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,6 +35,7 @@ impl View<'_> {
         dump.trust()?;
         dump.peers()?;
         dump.bundles(progress)?;
+        dump.records()?;
         dump.waiting()?;
         dump.tombstones()?;
         dump.end()?;
@@ -158,6 +159,22 @@ impl Dump<'_, '_> {
             }
         }
         self.output.bytes(&stored.tail)
+    }
+
+    /// Which bundles are records: a loader need not know where the metadata of a network are.
+    fn records(&mut self) -> Result<(), StoreError> {
+        for row in self.view.rows(Table::Records, b"")? {
+            let number = row.map(|(_, body)| RecordRow::decode(body).map(|row| row.number));
+            let Some(Some(number)) = self.sound(number)? else { continue };
+            let Some(Some(facts)) = self.sound(self.view.facts(number))? else { continue };
+            let Some(place) = facts.record else { continue };
+            self.output.begin(kind::RECORD, 3)?;
+            self.output.bytes(facts.id.as_bytes())?;
+            self.output.bytes(place.key.as_bytes())?;
+            self.output.uint(place.revision)?;
+            self.output.end()?;
+        }
+        Ok(())
     }
 
     fn waiting(&mut self) -> Result<(), StoreError> {

@@ -16,6 +16,7 @@ pub(crate) mod kind {
     pub(crate) const PEER: u64 = 6;
     pub(crate) const SUBSCRIPTION: u64 = 7;
     pub(crate) const END: u64 = 8;
+    pub(crate) const RECORD: u64 = 9;
 }
 
 pub(crate) const TITLE: &str = "packmule store dump";

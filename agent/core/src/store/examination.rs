@@ -9,8 +9,8 @@ use crate::store::finding::{Fault, Finding};
 use crate::store::insertion::held_row;
 use crate::store::payloads::{CHUNK_OCTETS, Staging, chunk_count, chunk_key};
 use crate::store::{
-    NeighborRecord, Number, Owed, StoreError, Table, TrustEntry, View, endpoints, expiry, held, identities,
-    tombstones,
+    DeliveredRun, Hearing, NeighborRecord, Number, Owed, Publication, StoreError, Table, TrustEntry, View,
+    endpoints, expiry, held, identities, records, tombstones,
 };
 
 impl View<'_> {
@@ -74,6 +74,9 @@ impl View<'_> {
         expect(Table::Identities, &identities::key(facts), facts.id.as_bytes())?;
         expect(Table::Expiry, &expiry::key(facts.deadline, number), b"")?;
         expect(Table::Destinations, &endpoint_key(facts.destination_number, number), b"")?;
+        if let Some((key, body)) = records::row(facts) {
+            expect(Table::Records, &key, &body)?;
+        }
         match facts.payload {
             Some(payload) => expect(Table::Payloads, &payload.key(), &number.key()),
             None => Ok(()),
@@ -135,11 +138,15 @@ impl View<'_> {
             }
             Table::Held => self.is_block_true(key, body)?,
             Table::CustodyIssued | Table::CustodyNumbers => self.is_issued_row_true(table, key, body)?,
+            Table::Records => self.is_record_true(key, body)?,
             // These derive from nothing; all that can be wrong with them is their shape.
             Table::Trust => return Ok(misshapen_if(TrustEntry::decode(body).is_none())),
             Table::CustodyOwed => return Ok(misshapen_if(Owed::decode(key, body).is_none())),
+            Table::Hearings => return Ok(misshapen_if(Hearing::decode(body).is_none())),
+            Table::Delivered => return Ok(misshapen_if(DeliveredRun::decode(body).is_none())),
+            Table::Publications => return Ok(misshapen_if(Publication::decode(body).is_none())),
             Table::Peers => return Ok(misshapen_if(std::str::from_utf8(body).is_err())),
-            Table::Subscriptions => return Ok(misshapen_if(Eid::from_cbor(body).is_err())),
+            Table::Subscriptions | Table::Purges => return Ok(misshapen_if(Eid::from_cbor(body).is_err())),
             Table::Neighbors => {
                 let Some(record) = NeighborRecord::decode(body) else { return Ok(Some(Fault::Damaged)) };
                 let listed = sound(self.endpoint(&record.node))?.flatten();

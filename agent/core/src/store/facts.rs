@@ -6,7 +6,7 @@ use bundle_format::{
 
 use crate::store::record::{Reader, Writer};
 use crate::store::tables::misshapen;
-use crate::store::{Number, Standing, StoreError, Table, View};
+use crate::store::{Number, RecordKey, RecordPlace, Standing, StoreError, Table, View};
 use crate::time::NodeTime;
 
 /// Why a bundle is kept (RFC 9171 §5, "retention constraint"); a set.
@@ -89,6 +89,8 @@ pub struct BundleFacts {
     pub retention: Retention,
     /// Its destination said that it was delivered there.
     pub delivered: bool,
+    /// Which edition of which record it is, if it is one.
+    pub record: Option<RecordPlace>,
     /// Length of its payload, in octets.
     pub payload_octets: u64,
     pub(crate) head_octets: u32,
@@ -106,6 +108,7 @@ const SIGNED: u8 = 2;
 const ADMINISTRATIVE: u8 = 4;
 const DELIVERED: u8 = 8;
 const UNVOUCHED: u8 = 16;
+const RECORD: u8 = 32;
 /// Octets of the fields that every record has.
 const FIXED_OCTETS: usize = 128;
 
@@ -165,6 +168,10 @@ impl BundleFacts {
             Some(key) => fields.octets(key.as_bytes()),
             None => fields,
         };
+        let fields = match &self.record {
+            Some(place) => fields.octets(place.key.as_bytes()).u64(place.revision),
+            None => fields,
+        };
         fields.counted(&source).counted(&destination).done()
     }
 
@@ -175,6 +182,7 @@ impl BundleFacts {
             | flag(self.is_administrative, ADMINISTRATIVE)
             | flag(self.delivered, DELIVERED)
             | flag(self.standing == Standing::Unvouched, UNVOUCHED)
+            | flag(self.record.is_some(), RECORD)
     }
 
     pub(crate) fn decode(number: Number, body: &[u8]) -> Option<Self> {
@@ -207,6 +215,11 @@ impl BundleFacts {
                 None
             } else {
                 Some(PublicKey::from_checked_bytes(fields.array()?))
+            },
+            record: if flags & RECORD == 0 {
+                None
+            } else {
+                Some(RecordPlace { key: RecordKey::from_bytes(fields.array()?), revision: fields.u64()? })
             },
             source: Eid::from_cbor(fields.counted()?).ok()?,
             destination: Eid::from_cbor(fields.counted()?).ok()?,

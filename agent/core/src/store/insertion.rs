@@ -5,7 +5,9 @@ use bundle_format::{BundleId, CheckedBundle, Head, Priority};
 use crate::store::bundles::{HELD, IdRow, endpoint_key};
 use crate::store::facts::BundleFacts;
 use crate::store::record::Writer;
-use crate::store::{Number, Retention, StoreError, Table, WriteTxn, expiry, identities, tombstones};
+use crate::store::{
+    Number, RecordPlace, Retention, StoreError, Table, WriteTxn, expiry, identities, records, tombstones,
+};
 use crate::time::{NodeTime, Now};
 
 /// What is known about how far a bundle's source can be believed.
@@ -43,6 +45,8 @@ pub struct NewRecord<'b> {
     pub priority: Priority,
     /// Whether somebody vouches for it.
     pub standing: Standing,
+    /// Which edition of which record it is. The agent has removed the one that it replaces.
+    pub record: Option<RecordPlace>,
 }
 
 impl NewRecord<'_> {
@@ -67,6 +71,7 @@ impl NewRecord<'_> {
             deadline: self.deadline,
             retention: Retention::default(),
             delivered: false,
+            record: self.record,
             payload_octets: self.head.payload_octets(),
             head_octets: length(self.head.bytes().len()),
             tail_octets: length(self.bundle.tail().len()),
@@ -171,7 +176,11 @@ impl WriteTxn<'_> {
         self.put(Table::Ids, facts.id.as_bytes(), &held_row(facts.number))?;
         self.put(Table::Identities, &identities::key(facts), facts.id.as_bytes())?;
         self.put(Table::Expiry, &expiry::key(facts.deadline, facts.number), b"")?;
-        self.put(Table::Destinations, &endpoint_key(facts.destination_number, facts.number), b"")
+        self.put(Table::Destinations, &endpoint_key(facts.destination_number, facts.number), b"")?;
+        match records::row(facts) {
+            Some((key, body)) => self.put(Table::Records, &key, &body),
+            None => Ok(()),
+        }
     }
 }
 

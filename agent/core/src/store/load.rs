@@ -13,8 +13,8 @@ use crate::store::dump_item::{DUMP_VERSION, ItemReader, TITLE, kind};
 use crate::store::facts::{BundleFacts, priority_of};
 use crate::store::insertion::Contents;
 use crate::store::{
-    CHUNK_OCTETS, Number, PayloadPlace, Progress, Retention, Standing, Store, StoreError, Table, TrustEntry,
-    WriteTxn,
+    CHUNK_OCTETS, Number, PayloadPlace, Progress, RecordKey, RecordPlace, Retention, Standing, Store,
+    StoreError, Table, TrustEntry, WriteTxn,
 };
 use crate::time::NodeTime;
 
@@ -105,6 +105,7 @@ impl<'l> Load<'l> {
                 self.txn().subscribe(&group)?;
             }
             kind::BUNDLE => self.bundle()?,
+            kind::RECORD => self.record()?,
             kind::WAITING => self.waiting()?,
             kind::TOMBSTONE => self.tombstone()?,
             kind::END => return self.end().map(|()| false),
@@ -255,6 +256,18 @@ impl<'l> Load<'l> {
         Ok(LoadedPayload::Staged(staging, octets))
     }
 
+    /// A bundle that is not in the dump was damaged, and left out there.
+    fn record(&mut self) -> Result<(), StoreError> {
+        let id = BundleId::from_bytes(self.input.array()?);
+        let key = RecordKey::from_bytes(self.input.array()?);
+        let place = RecordPlace { key, revision: self.input.uint()? };
+        self.input.end()?;
+        if let Some(Presence::Held(number)) = self.txn().view().find(&id)? {
+            self.txn().list_record(number, place)?;
+        }
+        Ok(())
+    }
+
     fn waiting(&mut self) -> Result<(), StoreError> {
         let id = BundleId::from_bytes(self.input.array()?);
         self.input.end()?;
@@ -315,6 +328,7 @@ impl Known {
             deadline: self.deadline,
             retention: self.retention,
             delivered: self.delivered,
+            record: None,
             payload_octets,
             head_octets: u32::try_from(head.bytes().len()).ok()?,
             tail_octets: u32::try_from(tail_octets).ok()?,

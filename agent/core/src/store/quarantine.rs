@@ -6,7 +6,7 @@ use crate::store::bundles::IdRow;
 use crate::store::examination::sound;
 use crate::store::facts::number_at;
 use crate::store::payloads::chunk_key;
-use crate::store::{Number, StoreError, Table, Tombstone, View, WriteTxn};
+use crate::store::{Number, RecordRow, StoreError, Table, Tombstone, View, WriteTxn};
 
 impl WriteTxn<'_> {
     /// Takes a bundle out of the store and all indexes, whatever its records look like, and remembers nothing: it can
@@ -67,6 +67,12 @@ impl View<'_> {
                 if number_at(table, key)? == number {
                     traces.rows.push((table, key.to_vec()));
                 }
+            }
+        }
+        for row in self.rows(Table::Records, b"")? {
+            let Some((key, body)) = sound(row)? else { continue };
+            if RecordRow::decode(body).is_some_and(|row| row.number == number) {
+                traces.rows.push((Table::Records, key.to_vec()));
             }
         }
         for row in self.rows(Table::Payloads, b"")? {

@@ -1,5 +1,7 @@
 //! Discarding a bundle: its octets go, its id may stay.
 
+use bundle_format::BundleId;
+
 use crate::store::bundles::endpoint_key;
 use crate::store::facts::BundleFacts;
 use crate::store::payloads::chunk_count;
@@ -40,6 +42,7 @@ impl WriteTxn<'_> {
         let at_destination = endpoint_key(facts.destination_number, facts.number);
         self.delete(Table::Destinations, &at_destination)?;
         self.delete(Table::Queue, &at_destination)?;
+        self.unlist_record(facts)?;
         self.forget_holders(facts.number)?;
         if facts.retention.contains(Retention::CUSTODY) {
             self.forget_issued(facts.number)?;
@@ -48,6 +51,14 @@ impl WriteTxn<'_> {
         self.discharge(facts)?;
         self.release_endpoint(facts.source_number, &facts.source)?;
         self.release_endpoint(facts.destination_number, &facts.destination)
+    }
+
+    /// Remembers the id of a bundle that is not to come in, though it never was here.
+    pub fn remember_gone(&mut self, id: &BundleId, tombstone: Tombstone) -> Result<(), StoreError> {
+        match (self.view().find(id)?, tombstone) {
+            (None, Tombstone::Until(until)) => self.put_tombstone(id, until),
+            _ => Ok(()),
+        }
     }
 
     fn bury(&mut self, facts: &BundleFacts, tombstone: Tombstone) -> Result<(), StoreError> {

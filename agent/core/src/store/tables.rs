@@ -63,11 +63,21 @@ pub enum Table {
     CustodyNumbers = 41,
     /// Custodian ‖ its sequence id ‖ its number → what it is still to be told.
     CustodyOwed = 42,
+    /// Signer, author, group and name → the newest edition of a record.
+    Records = 50,
+    /// Hash of a node ID → when its card came last, and by which way.
+    Hearings = 51,
+    /// Endpoint, source and sequence number → bundles in a row that applications here have taken.
+    Delivered = 52,
+    /// Name of a record of this node → its last edition.
+    Publications = 53,
+    /// Hash of a node ID → a destination whose delivered bundles are being looked for.
+    Purges = 54,
 }
 
 impl Table {
     /// All of them, in the order of a repair: each behind those that it derives from.
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 28] = [
         Self::Facts,
         Self::Contents,
         Self::Payloads,
@@ -80,6 +90,11 @@ impl Table {
         Self::Expiry,
         Self::Destinations,
         Self::Queue,
+        Self::Records,
+        Self::Hearings,
+        Self::Delivered,
+        Self::Publications,
+        Self::Purges,
         Self::Neighbors,
         Self::Held,
         Self::CustodyIssued,
@@ -118,7 +133,12 @@ impl Table {
             | Self::Partials
             | Self::CustodyIssued
             | Self::CustodyNumbers
-            | Self::CustodyOwed => SHARED,
+            | Self::CustodyOwed
+            | Self::Records
+            | Self::Hearings
+            | Self::Delivered
+            | Self::Publications
+            | Self::Purges => SHARED,
         }
     }
 
@@ -168,6 +188,11 @@ impl std::fmt::Display for Table {
             Self::CustodyIssued => "numbers given in custody",
             Self::CustodyNumbers => "index of numbers given in custody",
             Self::CustodyOwed => "answers to custodians",
+            Self::Records => "index of records",
+            Self::Hearings => "nodes that were heard of",
+            Self::Delivered => "what applications have taken",
+            Self::Publications => "what this node published",
+            Self::Purges => "deliveries to act upon",
         })
     }
 }

@@ -10,6 +10,8 @@ mod custody;
 mod door;
 mod meetings;
 mod parts;
+mod published;
+mod records;
 mod room;
 mod set;
 mod support;

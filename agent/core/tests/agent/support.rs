@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use agent_core::Agent;
-use agent_core::config::{Carry, Config, Stance};
+use agent_core::config::{CardSettings, Carry, Config, Stance};
 use agent_core::input::{ContactId, Input, SendOutcome, TransferId};
 use agent_core::output::{Notice, Output, Parcel, ParcelPayload};
 use agent_core::refusal::Refusal;
@@ -12,7 +12,8 @@ use agent_core::request::{Answer, Conflict, CustodyTransfer, Order, Report, Requ
 use agent_core::store::{CHUNK_OCTETS, Durability, Number, PayloadPlace, Store, StoreOptions};
 use agent_core::time::{NodeTime, Now};
 use bundle_format::{
-    AdministrativeRecord, Bundle, BundleId, CheckedBundle, DtnTime, Eid, Limits, Metadata, NodeKey, Profile,
+    AdministrativeRecord, Bundle, BundleFlags, BundleId, CheckedBundle, CreationTimestamp, DtnTime, Eid,
+    Limits, Metadata, NewBundle, NodeKey, Profile, RecordTag,
 };
 use bytes::{Bytes, BytesMut};
 
@@ -54,6 +55,7 @@ pub(crate) fn config(name: &str) -> Config {
         hop_limit: 64,
         foreign: Vec::new(),
         custodians: None,
+        cards: CardSettings { first_ms: u64::MAX, ..CardSettings::default() },
         trust: Vec::new(),
     }
 }
@@ -67,6 +69,27 @@ pub(crate) fn order(destination: &str) -> Order {
         report: Report::Nothing,
         custody: CustodyTransfer::Wanted,
     }
+}
+
+pub(crate) fn import_request(bundle: CheckedBundle) -> Request {
+    Request::Import { bundle: Box::new(bundle), payload: PayloadPlace::Inline, from: None, dormant_ms: 0 }
+}
+
+/// The first edition of a record that a node of that name might publish.
+pub(crate) fn record_of(author: &str, name: &str, group: Eid, payload: Bytes) -> CheckedBundle {
+    let record = Some(RecordTag { name: name.to_owned(), revision: 1 });
+    let bundle = NewBundle {
+        destination: group,
+        source: eid(&format!("dtn://{author}/")),
+        report_to: Eid::Null,
+        creation: CreationTimestamp { time: DtnTime(800_000_000_000), sequence: 77 },
+        lifetime_ms: DAY_MS,
+        flags: BundleFlags::MUST_NOT_FRAGMENT,
+        age_ms: Some(0),
+        hop_limit: Some(30),
+        metadata: Some(Metadata { record, ..Metadata::default() }),
+    };
+    bundle.sign(&Profile::default(), &key(author), payload).unwrap()
 }
 
 impl Node {
@@ -183,13 +206,7 @@ impl Node {
 
     /// A bundle comes out of nowhere; what the door said.
     pub(crate) fn import(&mut self, bundle: CheckedBundle) -> Result<BundleId, Refusal> {
-        let request = Request::Import {
-            bundle: Box::new(bundle),
-            payload: PayloadPlace::Inline,
-            from: None,
-            dormant_ms: 0,
-        };
-        match self.ask(request) {
+        match self.ask(import_request(bundle)) {
             Answer::Imported { id } => Ok(id),
             Answer::Refused(refusal) => Err(refusal),
             other => panic!("{other:?}"),
@@ -222,6 +239,14 @@ impl Node {
             payload.extend_from_slice(&txn.view().payload_chunk(number, index).unwrap().expect("a chunk"));
         }
         payload.freeze()
+    }
+
+    /// A stored bundle as it was taken in.
+    pub(crate) fn whole(&self, number: Number) -> CheckedBundle {
+        let txn = self.store.read().unwrap();
+        let stored = txn.view().bundle(number).unwrap().expect("it is here");
+        let octets = Bytes::from([&stored.head[..], &self.payload(number), &stored.tail].concat());
+        Bundle::parse(octets, &Limits::default()).unwrap().check(&Profile::default())
     }
 
     pub(crate) fn wait_ms(&mut self, ms: u64) -> Vec<Output> {
@@ -340,7 +365,9 @@ impl Pair {
                 }
                 Output::Refuse { transfer, refusal, .. } => {
                     let outcome = match refusal {
-                        Refusal::Duplicate | Refusal::Gone => SendOutcome::AlreadyThere,
+                        Refusal::Duplicate | Refusal::Gone | Refusal::Superseded | Refusal::Delivered => {
+                            SendOutcome::AlreadyThere
+                        }
                         Refusal::Quota { .. } | Refusal::StoreFull => SendOutcome::NoRoom,
                         _ => SendOutcome::NotAcceptable,
                     };

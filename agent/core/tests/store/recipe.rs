@@ -94,6 +94,7 @@ impl Recipe {
             deadline: self.deadline,
             priority: Priority::Normal,
             standing: self.standing,
+            record: None,
         }
     }
 }

@@ -142,7 +142,9 @@ impl Outlets {
 pub(crate) fn refusal_reason(refusal: &Refusal) -> RefusalReason {
     match refusal {
         // What was here and went is as good as here: the neighbor need not keep it for us.
-        Refusal::Duplicate | Refusal::Gone => RefusalReason::Completed,
+        Refusal::Duplicate | Refusal::Gone | Refusal::Superseded | Refusal::Delivered => {
+            RefusalReason::Completed
+        }
         Refusal::StoreFull | Refusal::Quota { .. } => RefusalReason::NoResources,
         Refusal::PayloadLost => RefusalReason::Retransmit,
         _ => RefusalReason::NotAcceptable,

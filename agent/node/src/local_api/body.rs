@@ -148,7 +148,12 @@ fn read_order(order: WireOrder) -> Result<Order, Failure> {
         destination: order.destination,
         source_demux: order.source_demux,
         lifetime_ms: order.lifetime_ms,
-        metadata: Metadata { file_name: order.file_name, media_type: order.media_type, priority },
+        metadata: Metadata {
+            file_name: order.file_name,
+            media_type: order.media_type,
+            priority,
+            record: None,
+        },
         report: if order.report_delivery { Report::Delivery } else { Report::Nothing },
         custody: if order.custody { CustodyTransfer::Wanted } else { CustodyTransfer::NotWanted },
     })

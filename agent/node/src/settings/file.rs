@@ -27,6 +27,7 @@ const KEYS: &[&str] = &[
     "bundle_max",
     "lifetime_max",
     "hop_limit",
+    "card_interval",
     "metadata_block",
     "custody_block",
     "custody_record",
@@ -56,6 +57,7 @@ struct Raw {
     bundle_max: Option<Text>,
     lifetime_max: Option<Text>,
     hop_limit: Option<Spanned<u8>>,
+    card_interval: Option<Text>,
     metadata_block: Option<Spanned<u64>>,
     custody_block: Option<Spanned<u64>>,
     custody_record: Option<Spanned<u64>>,
@@ -219,6 +221,16 @@ fn read_quantities(raw: &Raw, settings: &mut Settings) -> At<()> {
                 )
             })?;
     }
+    if let Some(text) = &raw.card_interval {
+        settings.card_interval_ms =
+            quantity::duration_ms(text.get_ref()).filter(|ms| *ms >= 1_000).ok_or_else(|| {
+                value(
+                    "card_interval",
+                    (text, text.get_ref()),
+                    "a duration of a second or more, such as \"15m\"",
+                )
+            })?;
+    }
     if let Some(limit) = &raw.hop_limit {
         if *limit.get_ref() == 0 {
             return Err(value("hop_limit", (limit, "0"), "a number from 1 to 255"));
@@ -369,6 +381,7 @@ stranger_quota = "1 MB"
 bundle_max = "10 MiB"
 lifetime_max = "30d"
 hop_limit = 4
+card_interval = "1h"
 metadata_block = 201
 custody_block = 15
 custody_record = 4

@@ -8,7 +8,7 @@ mod file;
 mod quantity;
 mod template;
 
-use agent_core::config::{Carry, Config, ForeignNeighbor, Stance};
+use agent_core::config::{CardSettings, Carry, Config, ForeignNeighbor, Stance};
 use bundle_format::{Eid, Limits, NodeKey, Profile, PublicKey};
 
 pub use self::fault::{ConfigError, ConfigFault};
@@ -46,6 +46,8 @@ pub struct Settings {
     pub lifetime_ms_max: u64,
     /// How many nodes a bundle made here may pass.
     pub hop_limit: u8,
+    /// The least time between two cards of this node, in milliseconds.
+    pub card_interval_ms: u64,
     /// The block type of the metadata block.
     pub metadata_block: u64,
     /// What is logged, as a filter of `tracing`.
@@ -88,6 +90,9 @@ impl LogLevel {
     }
 }
 
+/// Addresses that a card has room for.
+const ADDRESSES_MAX: usize = 32;
+
 impl Settings {
     /// What a file that names nothing but the node says.
     pub(crate) fn of(node: Eid) -> Self {
@@ -105,6 +110,7 @@ impl Settings {
             bundle_octets_max: Limits::default().bundle_octets_max,
             lifetime_ms_max: 365 * 86_400_000,
             hop_limit: 32,
+            card_interval_ms: CardSettings::default().interval_ms,
             metadata_block: Profile::default().metadata_block_type,
             log: LogLevel::Info,
             custody_codes: (Profile::default().custody_block_type, Profile::default().custody_record_type),
@@ -136,7 +142,18 @@ impl Settings {
             hop_limit: self.hop_limit,
             custodians: self.custodians.clone(),
             foreign: self.foreign.clone(),
+            cards: self.cards(),
             trust: self.trust.clone(),
+        }
+    }
+
+    /// What this node's card says.
+    fn cards(&self) -> CardSettings {
+        CardSettings {
+            software: concat!("packmule ", env!("CARGO_PKG_VERSION")).to_owned(),
+            addresses: self.listen.iter().map(ToString::to_string).take(ADDRESSES_MAX).collect(),
+            first_ms: self.card_interval_ms.min(CardSettings::default().first_ms),
+            interval_ms: self.card_interval_ms,
         }
     }
 

@@ -41,6 +41,9 @@ node = "@NODE@"
 # How many nodes a bundle made here may pass.
 # hop_limit = 32
 
+# This node tells all others how it is and what it holds, at most this often.
+# card_interval = "15m"
+
 # The block type that carries file names, of the range for private use: the same in the whole network.
 # metadata_block = 193
 

@@ -144,6 +144,7 @@ pub(crate) fn order(destination: &str, file_name: &str) -> Order {
             file_name: Some(file_name.to_owned()),
             media_type: None,
             priority: Priority::Normal,
+            record: None,
         },
         report: Report::Nothing,
         custody: CustodyTransfer::Wanted,

@@ -171,7 +171,12 @@ async fn send_all(school: &mut Client, cast: &Cast, files: &[PathBuf]) -> Result
                 destination: destination.clone(),
                 source_demux: String::new(),
                 lifetime_ms: LIFETIME_MS,
-                metadata: Metadata { file_name: name, media_type: None, priority: Priority::Normal },
+                metadata: Metadata {
+                    file_name: name,
+                    media_type: None,
+                    priority: Priority::Normal,
+                    record: None,
+                },
                 report: Report::Nothing,
                 custody: CustodyTransfer::Wanted,
             };

@@ -12,7 +12,7 @@ use crate::invocation::Invocation;
 use crate::output::Output;
 use crate::verbs::{
     bench, demo, drive, export, id, import, init, inspect, key, ls, peer, recv, rm, run, send, show, status,
-    store, subscribe, subscriptions, trust, unsubscribe,
+    store, subscribe, subscriptions, trust, unsubscribe, why,
 };
 
 /// Moves signed data between machines that are rarely connected.
@@ -52,6 +52,7 @@ pub(crate) enum Verb {
     Recv(recv::Recv),
     Ls(ls::Ls),
     Show(show::Show),
+    Why(why::Why),
     Rm(rm::Rm),
     Inspect(inspect::Inspect),
     Import(import::Import),

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use agent_core::cards::cards_group;
 use agent_core::deliveries::deliveries_group;
+use agent_core::knowledge::{Has, Whereabouts};
 use agent_core::store::{BundleFacts, Number, Presence, Retention, Standing, StoreError, View};
 use agent_core::time::Now;
 use bundle_format::{BundleId, Eid, Head, Priority, Profile};
 
-use crate::local_api::{BundleReport, BundleSummary};
+use crate::local_api::{BundleReport, BundleSummary, NodeReport};
 use crate::node::Node;
 
 /// Bundles in the order in which they came, after the one of that number.
@@ -69,7 +70,7 @@ pub(crate) async fn held(
 
 /// One bundle in full; `None` if it is not here.
 pub(crate) async fn in_full(node: &Arc<Node>, id: BundleId) -> Result<Option<BundleReport>, StoreError> {
-    let (now, profile) = (node.clock.now(), node.config.profile.clone());
+    let (now, profile, config) = (node.clock.now(), node.config.profile.clone(), Arc::clone(&node.config));
     node.read(move |view| {
         let Some(Presence::Held(number)) = view.find(&id)? else { return Ok(None) };
         let Some(stored) = view.bundle(number)? else { return Ok(None) };
@@ -82,9 +83,28 @@ pub(crate) async fn in_full(node: &Arc<Node>, id: BundleId) -> Result<Option<Bun
             held_by: view.holders(number)?,
             custody_asked: view.asked_for_custody(number)?,
             delivered: stored.delivered,
+            nodes: config.whereabouts(view, &stored)?.into_iter().map(|one| node_report(one, now)).collect(),
         }))
     })
     .await
+}
+
+fn node_report(one: Whereabouts, now: Now) -> NodeReport {
+    let has = match one.has {
+        Has::Yes => "yes",
+        Has::Delivered => "delivered",
+        Has::No => "no",
+        Has::Unknown => "unknown",
+    };
+    let heard = one.known.heard;
+    NodeReport {
+        node: one.known.node,
+        has: has.to_owned(),
+        wants: one.wants,
+        heard_ago_ms: heard.as_ref().map(|heard| now.node.since_ms(heard.at)),
+        heard_ms: heard.as_ref().and_then(|heard| heard.utc).map(|utc| utc.0),
+        way: heard.map(|heard| heard.way).filter(|way| !way.is_empty()),
+    }
 }
 
 /// One bundle in short.

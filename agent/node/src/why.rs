@@ -63,11 +63,14 @@ impl Found<'_> {
         } else {
             let stored = self.view.bundle(self.facts.number)?;
             let head = stored.and_then(|stored| Head::parse(stored.head.clone()).ok());
-            let previous = head.and_then(|head| head.previous_node().cloned());
+            let previous = head.and_then(|head| head.previous_node());
             let source = self.facts.source.clone();
             match previous {
                 Some(previous) => {
-                    self.say("came_from", format!("{source} made it; it came here from {previous} {ago} ago"));
+                    self.say(
+                        "came_from",
+                        format!("{source} made it; it came here from {previous} {ago} ago"),
+                    );
                 }
                 None => self.say("came", format!("{source} made it; it came here {ago} ago")),
             }
@@ -87,7 +90,8 @@ impl Found<'_> {
         let destination = self.facts.destination.clone();
         let before = self.facts.number.value().checked_sub(1).map(Number::new);
         if self.view.queued(&destination, before)? == Some(self.facts.number) {
-            let text = format!("it waits at {destination} here until an application takes it ('packmule recv')");
+            let text =
+                format!("it waits at {destination} here until an application takes it ('packmule recv')");
             self.say("waits_for_application", text);
         }
         if self.facts.delivered {
@@ -102,23 +106,33 @@ impl Found<'_> {
 
     fn elsewhere(&mut self) -> Result<(), StoreError> {
         let all = self.config.whereabouts(self.view, &self.facts)?;
-        let with = |has: Has| all.iter().filter(move |one| one.has == has).map(|one| one.known.node.to_string());
+        let with =
+            |has: Has| all.iter().filter(move |one| one.has == has).map(|one| one.known.node.to_string());
         let holders: Vec<String> = with(Has::Yes).collect();
         if !holders.is_empty() {
             self.say("held_by", format!("these are known to have it too: {}", holders.join(", ")));
         }
         let is_over = self.facts.delivered && self.facts.destination.is_singleton();
-        let owed = all.iter().filter(|one| !matches!(one.has, Has::Yes | Has::Delivered) && one.wants == Some(true));
+        let owed =
+            all.iter().filter(|one| !matches!(one.has, Has::Yes | Has::Delivered) && one.wants == Some(true));
         for one in owed.filter(|_| !is_over) {
             let is_open = self.open.contains(&one.known.node);
-            let text = owed_text(&one.known.node, is_open, one.known.heard.as_ref().map(|heard| {
-                (span(self.now.node.since_ms(heard.at)), heard.way.clone())
-            }));
+            let text = owed_text(
+                &one.known.node,
+                is_open,
+                one.known
+                    .heard
+                    .as_ref()
+                    .map(|heard| (span(self.now.node.since_ms(heard.at)), heard.way.clone())),
+            );
             self.say(if is_open { "being_sent" } else { "waits_for_contact" }, text);
         }
         let destination = self.facts.destination.node_id().filter(|node| !self.config.is_self(node));
-        if let Some(node) = destination.filter(|node| !is_over && !all.iter().any(|one| one.known.node == *node)) {
-            let text = format!("{node} is not known here: the bundle goes to every node that carries it onwards");
+        if let Some(node) =
+            destination.filter(|node| !is_over && !all.iter().any(|one| one.known.node == *node))
+        {
+            let text =
+                format!("{node} is not known here: the bundle goes to every node that carries it onwards");
             self.say("destination_unknown", text);
         }
         Ok(())
@@ -137,9 +151,13 @@ fn owed_text(node: &Eid, is_open: bool, heard: Option<(String, String)>) -> Stri
         None => "never heard of".to_owned(),
     };
     if is_open {
-        format!("{node} is to have it, and there is a contact with it now: it is on its way, or is refused there")
+        format!(
+            "{node} is to have it, and there is a contact with it now: it is on its way, or is refused there"
+        )
     } else {
-        format!("{node} is to have it ({heard}): it goes at the next contact with it, or with a node or drive that meets it")
+        format!(
+            "{node} is to have it ({heard}): it goes at the next contact with it, or with a node or drive that meets it"
+        )
     }
 }
 

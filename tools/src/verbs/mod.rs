@@ -22,6 +22,7 @@ pub(crate) mod subscribe;
 pub(crate) mod subscriptions;
 pub(crate) mod trust;
 pub(crate) mod unsubscribe;
+pub(crate) mod why;
 
 use crate::command_line::Verb;
 use crate::failure::Failure;
@@ -59,6 +60,7 @@ async fn run_droppable(verb: Verb, invocation: &Invocation) -> Result<(), Failur
         Verb::Recv(verb) => verb.run(invocation).await,
         Verb::Ls(verb) => verb.run(invocation).await,
         Verb::Show(verb) => verb.run(invocation).await,
+        Verb::Why(verb) => verb.run(invocation).await,
         Verb::Rm(verb) => verb.run(invocation).await,
         Verb::Inspect(verb) => verb.run(invocation),
         Verb::Import(verb) => verb.run(invocation).await,

@@ -1,15 +1,19 @@
 //! `packmule show`: one bundle in full, with its state here.
 
-use agent_node::{BundleReport, Call, Reply};
+use std::time::Duration;
+
+use agent_node::{BundleReport, Call, NodeReport, Reply};
 use bundle_format::Profile;
 use clap::Args;
 use serde::Serialize;
 
 use crate::anatomy::Anatomy;
-use crate::bundle_line::{BundleLine, lines};
+use crate::bundle_line::{BundleLine, lines, time_of_dtn};
 use crate::failure::Failure;
 use crate::failure_of_client::unexpected;
 use crate::invocation::Invocation;
+use crate::printable::printable;
+use crate::quantity::span;
 
 /// Show one bundle in full: who made it, where it waits, who has it
 #[derive(Debug, Args)]
@@ -26,8 +30,45 @@ struct Shown {
     held_by: Vec<String>,
     custody_asked: Vec<String>,
     delivered: bool,
+    nodes: Vec<Known>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bundle: Option<Anatomy>,
+}
+
+/// A node that is known, and the bundle.
+#[derive(Serialize)]
+struct Known {
+    node: String,
+    has: String,
+    wants: Option<bool>,
+    heard: Option<String>,
+    heard_ago_ms: Option<u64>,
+    way: Option<String>,
+}
+
+impl Known {
+    fn of(report: &NodeReport) -> Self {
+        Self {
+            node: report.node.to_string(),
+            has: report.has.clone(),
+            wants: report.wants,
+            heard: report.heard_ms.and_then(time_of_dtn),
+            heard_ago_ms: report.heard_ago_ms,
+            way: report.way.clone(),
+        }
+    }
+
+    fn is_missing(&self) -> bool {
+        self.wants == Some(true) && matches!(&*self.has, "no" | "unknown")
+    }
+
+    /// The node, with what was heard of it last.
+    fn text(&self) -> String {
+        let ago = self.heard_ago_ms.map(|ms| format!("heard of {} ago", span(Duration::from_millis(ms))));
+        let way = self.way.as_ref().map(|way| format!(" by {}", printable(way))).unwrap_or_default();
+        let unsure = if self.has == "unknown" { ", perhaps" } else { "" };
+        format!("{}{unsure} ({}{way})", self.node, ago.unwrap_or_else(|| "never heard of".to_owned()))
+    }
 }
 
 impl Show {
@@ -50,6 +91,7 @@ fn shown(report: &BundleReport, profile: &Profile) -> Shown {
         held_by: texts(&report.held_by),
         custody_asked: texts(&report.custody_asked),
         delivered: report.delivered,
+        nodes: report.nodes.iter().map(Known::of).collect(),
         bundle: Anatomy::of_head(&report.head, profile),
     }
 }
@@ -63,6 +105,20 @@ fn text(shown: &Shown) -> String {
     if shown.line.is_in_custody() {
         let asked = list(&shown.custody_asked, "nobody was asked yet to take it over");
         facts.push(("custody", format!("this node's: kept whatever happens; asked: {asked}")));
+    }
+    let having: Vec<String> = shown
+        .nodes
+        .iter()
+        .filter(|node| matches!(&*node.has, "yes" | "delivered"))
+        .map(Known::text)
+        .collect();
+    if !having.is_empty() {
+        facts.push(("nodes that have it", having.join(", ")));
+    }
+    let missing: Vec<String> =
+        shown.nodes.iter().filter(|node| node.is_missing() && !shown.delivered).map(Known::text).collect();
+    if !missing.is_empty() {
+        facts.push(("still missing at", missing.join(", ")));
     }
     if shown.delivered {
         facts.push(("delivered", "yes: its destination said so".to_owned()));

@@ -17,3 +17,4 @@ mod nodes;
 mod receiving;
 mod sending;
 mod support;
+mod whereabouts;

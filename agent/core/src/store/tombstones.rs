@@ -29,6 +29,14 @@ pub(crate) fn id_at(key: &[u8]) -> Result<BundleId, StoreError> {
 }
 
 impl View<'_> {
+    /// Until when an id is remembered as gone; `None` if it is not.
+    pub fn gone_until(&self, id: &BundleId) -> Result<Option<NodeTime>, StoreError> {
+        Ok(match self.id_row(id)? {
+            Some(IdRow::Gone { until, .. }) => Some(until),
+            _ => None,
+        })
+    }
+
     /// Keys of tombstones from hours that are over.
     fn outlived(&self, now: NodeTime, limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
         let hour = (now.as_ms() / HOUR_MS).min(u64::from(u32::MAX));

@@ -4,7 +4,7 @@ use bundle_format::{BundleId, Eid, PublicKey};
 use serde::{Deserialize, Serialize};
 
 use super::as_text;
-use super::report::{BundleReport, BundleSummary, Status};
+use super::report::{BundleReport, BundleSummary, Explanation, Status};
 
 /// Most ids in one call or answer: what fits into a frame with room to spare.
 pub(crate) const IDS_MAX: usize = 2048;
@@ -76,6 +76,11 @@ pub enum Call {
     /// One bundle in full. Answered with [`Reply::Bundle`].
     Show {
         /// Its id, or the first eight letters or more of it.
+        id: String,
+    },
+    /// Why a bundle is where it is. Answered with [`Reply::Why`].
+    Why {
+        /// Its id, or the first eight letters or more of that of a bundle that is here.
         id: String,
     },
     /// Remove a bundle for good.
@@ -158,6 +163,8 @@ pub enum Reply {
     Bundles(Vec<BundleSummary>),
     /// One bundle.
     Bundle(Box<BundleReport>),
+    /// Why a bundle is where it is.
+    Why(Explanation),
     /// Ids of bundles.
     Ids(#[serde(with = "as_text::list")] Vec<BundleId>),
     /// What a check found.

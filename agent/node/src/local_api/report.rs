@@ -67,6 +67,47 @@ pub struct BundleReport {
     pub custody_asked: Vec<Eid>,
     /// Whether its destination reported delivery.
     pub delivered: bool,
+    /// Nodes that are known here, and whether they have it.
+    pub nodes: Vec<NodeReport>,
+}
+
+/// A node that is known here, and one bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeReport {
+    /// Its node ID.
+    #[serde(with = "as_text")]
+    pub node: Eid,
+    /// Whether it has the bundle: `yes`, `delivered`, `no` or `unknown`.
+    pub has: String,
+    /// Whether it is to have it; absent where it never said what it wants.
+    pub wants: Option<bool>,
+    /// How long ago it was heard of last.
+    pub heard_ago_ms: Option<u64>,
+    /// When that was.
+    pub heard_ms: Option<u64>,
+    /// By which way: a link, or a drive.
+    pub way: Option<String>,
+}
+
+/// Why a bundle is where it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The bundle.
+    #[serde(with = "as_text")]
+    pub id: BundleId,
+    /// `held` or `gone`.
+    pub state: String,
+    /// One after another, from how it came to how it ends.
+    pub reasons: Vec<Reason>,
+}
+
+/// One reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// For programs; these words do not change.
+    pub code: String,
+    /// For people.
+    pub text: String,
 }
 
 /// How a node is.

@@ -12,7 +12,7 @@ use super::wire::Failure;
 use crate::address::Address;
 use crate::links::PEERS_MAX;
 use crate::node::Node;
-use crate::{status, summary};
+use crate::{status, summary, why};
 
 /// Fewest letters of an id that may stand for it.
 const PREFIX_LETTERS_MIN: usize = 8;
@@ -46,6 +46,10 @@ pub(super) async fn answer(node: &Arc<Node>, call: Call) -> Result<Reply, Fault>
                 .await?
                 .map(|report| Reply::Bundle(Box::new(report)))
                 .ok_or(Failure::NotFound.into())
+        }
+        Call::Why { id } => {
+            let id = resolve(node, &id).await?;
+            why::explain(node, id).await?.map(Reply::Why).ok_or(Failure::NotFound.into())
         }
         Call::Remove { id } => {
             let id = resolve(node, &id).await?;

@@ -106,17 +106,28 @@ impl Agent {
     }
 
     /// A neighbor asks for bundles that it was offered.
-    pub(crate) fn want_received(&mut self, id: ContactId, want: &Want) {
-        let Some(contact) = self.contacts.get_mut(&id) else { return };
+    pub(crate) fn want_received(
+        &mut self,
+        id: ContactId,
+        want: &Want,
+        store: &WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        let Some(contact) = self.contacts.get_mut(&id) else { return Ok(()) };
         let wanted: Vec<Waiting> = contact
             .offered
             .values()
             .filter(|waiting| want.ids.contains(&short_id(&waiting.id)))
             .copied()
             .collect();
-        for Waiting { rank, .. } in wanted {
-            contact.send_whole(rank);
+        for Waiting { rank, .. } in &wanted {
+            contact.send_whole(*rank);
         }
+        for short in &want.ids {
+            if !wanted.iter().any(|waiting| short_id(&waiting.id) == *short) {
+                self.wanted_unoffered(id, *short, store)?;
+            }
+        }
+        Ok(())
     }
 
     /// A neighbor offers bundles. What is here it is told so; what is not it is asked for, unless it comes from elsewhere.

@@ -11,6 +11,7 @@ use crate::listing::Listing;
 use crate::message::Hello;
 use crate::output::Standing;
 use crate::pouring::Pour;
+use crate::reconciling::Exchanges;
 use crate::store::Number;
 use crate::time::NodeTime;
 
@@ -43,6 +44,8 @@ pub(crate) struct Contact {
     /// When silence means that the neighbor does not speak our Hello.
     pub(crate) hello_deadline: Option<NodeTime>,
     pub(crate) listing: Listing,
+    /// What is found out by sketches.
+    pub(crate) exchanges: Exchanges,
     /// Something could not wait in `pending`: look through the store again.
     pub(crate) overflowed: bool,
     pub(crate) pending: BTreeSet<Rank>,
@@ -94,6 +97,7 @@ impl Contact {
             standing: None,
             hello_deadline: None,
             listing: Listing::Idle,
+            exchanges: Exchanges::default(),
             overflowed: false,
             pending: BTreeSet::new(),
             settled: BTreeSet::new(),
@@ -196,7 +200,8 @@ impl Contact {
     /// The next time that something is due on this contact.
     pub(crate) fn deadline(&self) -> Option<NodeTime> {
         let (listing, offers) = (self.listing.deadline(), self.next_offer());
-        [self.hello_deadline, self.paused_until, listing, offers, self.custody.due]
+        let lacking = self.exchanges.deadline().filter(|_| self.may_say_more());
+        [self.hello_deadline, self.paused_until, listing, offers, self.custody.due, lacking]
             .into_iter()
             .flatten()
             .min()

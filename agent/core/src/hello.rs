@@ -14,6 +14,7 @@ use crate::listing::Listing;
 use crate::message::{ContactMessage, GROUPS_MAX, Hello};
 use crate::output::{Notice, Output, Standing};
 use crate::publishing::everybodys;
+use crate::reconciling::Exchanges;
 use crate::store::{NeighborContact, StoreError, WriteTxn};
 use crate::time::Now;
 
@@ -43,19 +44,24 @@ impl Agent {
         store: &mut WriteTxn<'_>,
     ) -> Result<(), StoreError> {
         let Some(contact) = self.contacts.get(&id) else { return Ok(()) };
+        let hello = self.introduction(contact.nonce, answer);
+        self.send_message(now, id, &ContactMessage::Hello(hello), store)
+    }
+
+    /// What we say of ourselves.
+    pub(crate) fn introduction(&self, nonce: [u8; 16], answer: Option<[u8; 16]>) -> Hello {
         let mut groups = self.subscriptions.clone();
         groups.extend(everybodys());
         let wants_all = self.config.carry == Carry::All || groups.len() as u64 > GROUPS_MAX;
         let groups = if wants_all { Vec::new() } else { groups.into_iter().collect() };
-        let hello = Hello {
-            nonce: contact.nonce,
+        Hello {
+            nonce,
             answer,
             epoch: self.epoch,
             wants_all,
             groups,
             also: self.config.ipn.iter().cloned().collect(),
-        };
-        self.send_message(now, id, &ContactMessage::Hello(hello), store)
+        }
     }
 
     /// A Hello arrived. Only a valid signature makes it one; whose, decides what the neighbor is to us.
@@ -121,8 +127,12 @@ impl Agent {
                 NeighborContact { key: claim.key, epoch: claim.hello.epoch, link: contact.link.clone(), now };
             store.neighbor_met(&claim.node.clone(), &met)?;
         }
+        let early = contact.exchanges.early;
         self.settle_standing(now, id, standing);
-        Ok(())
+        match (standing, early) {
+            (Standing::Foreign, Some(summary)) => self.summary_received(now, id, &summary, store),
+            _ => Ok(()),
+        }
     }
 
     fn settle_standing(&mut self, now: Now, id: ContactId, standing: Standing) {
@@ -132,14 +142,15 @@ impl Agent {
         contact.start_over();
         contact.custody = Watch::default();
         contact.custody.arm(now.node, self.dice.roll());
-        contact.listing = match standing {
-            Standing::Authenticated => Listing::due(now.node),
-            Standing::Foreign => Listing::scan(),
-        };
+        contact.exchanges = contact.exchanges.early.map_or_else(Exchanges::default, Exchanges::after);
+        contact.listing = Listing::scan();
         let neighbor =
             contact.claim.as_ref().map(|claim| claim.node.clone()).or_else(|| contact.declared.clone());
         if let Some(neighbor) = neighbor {
             self.tell(Notice::NeighborKnown { contact: id, neighbor, standing });
+        }
+        if standing == Standing::Authenticated {
+            self.begin_exchange(now, id);
         }
     }
 

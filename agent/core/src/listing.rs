@@ -1,4 +1,4 @@
-//! Finding out what a neighbor lacks: it lists its ids in ranges, we go through ours beside them.
+//! Finding out what a neighbor lacks, where sketches do not help (`reconciling.rs`): it lists its ids in ranges, we go through ours beside them.
 //!
 //! Each side asks for the other's list and sends what it finds missing there, so that neither depends on the other's
 //! honesty for more than its own completeness. Work is cut into steps of [`SIFTED_PER_STEP`] bundles.
@@ -10,6 +10,8 @@ use crate::contact::{Contact, PENDING_MAX, Rank};
 use crate::input::ContactId;
 use crate::message::{ContactMessage, LISTED_MAX, List};
 use crate::output::Standing;
+use crate::reconciliation::Reconciliation;
+use crate::reconciling::Gathering;
 use crate::store::{Number, StoreError, View, WriteTxn};
 use crate::time::{NodeTime, Now};
 
@@ -25,6 +27,10 @@ const ASKED_MAX: u8 = 3;
 pub(crate) enum Listing {
     /// Nothing is being found out.
     Idle,
+    /// Our part of a sketch is put together.
+    Gathering(Box<Gathering>),
+    /// Sketches are exchanged.
+    Reconciling(Box<Reconciliation>),
     /// The range after this id is asked for (again) at that time.
     Asking { after: Option<BundleId>, again: NodeTime, asked: u8 },
     /// Their list is here, and ours has been gone through up to `cursor`.
@@ -45,6 +51,7 @@ impl Listing {
     pub(crate) fn deadline(&self) -> Option<NodeTime> {
         match self {
             Self::Asking { again, .. } => Some(*again),
+            Self::Reconciling(exchange) => Some(exchange.deadline()),
             _ => None,
         }
     }
@@ -60,8 +67,9 @@ impl Agent {
         self.settle_silent_contacts(now);
         let ids: Vec<ContactId> = self.contacts.keys().copied().collect();
         for id in ids {
+            self.drive_exchange(now, id, store)?;
             self.ask_for_list(now, id, store)?;
-            self.sift(id, store)?;
+            self.sift(now, id, store)?;
             self.ask_for_custody(now, id, store)?;
             self.pump(now, id, store)?;
             self.offer_due(now, id, store)?;
@@ -77,6 +85,7 @@ impl Agent {
             return Ok(());
         }
         if asked == ASKED_MAX {
+            contact.exchanges.is_deaf = true;
             contact.listing = Listing::scan();
             return Ok(());
         }
@@ -93,9 +102,12 @@ impl Agent {
         (after, most): (Option<BundleId>, usize),
         store: &mut WriteTxn<'_>,
     ) -> Result<(), StoreError> {
-        let Some(contact) = self.contacts.get(&id) else { return Ok(()) };
+        let Some(contact) = self.contacts.get_mut(&id) else { return Ok(()) };
         if contact.authenticated().is_none() {
             return Ok(());
+        }
+        if after.is_none() {
+            contact.neighbor_uses_lists(now.node);
         }
         let ids: Vec<BundleId> = store.view().ids_from(after, most)?.into_iter().map(|(id, _)| id).collect();
         let last = if ids.len() < most { None } else { ids.last().copied() };
@@ -113,8 +125,9 @@ impl Agent {
         }
     }
 
-    fn sift(&mut self, id: ContactId, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
+    fn sift(&mut self, now: Now, id: ContactId, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
         let Some(mut contact) = self.contacts.remove(&id) else { return Ok(()) };
+        let mut is_lost = false;
         if contact.pending.len() < PENDING_MAX / 2 {
             let listing = std::mem::replace(&mut contact.listing, Listing::Idle);
             contact.listing = match listing {
@@ -122,13 +135,18 @@ impl Agent {
                 Listing::Scanning { after } => self.scan(&mut contact, after, store.view())?,
                 Listing::Idle if contact.overflowed => {
                     contact.overflowed = false;
-                    Listing::scan()
+                    is_lost = contact.authenticated().is_some() && !contact.exchanges.is_deaf;
+                    if is_lost { Listing::Idle } else { Listing::scan() }
                 }
                 other => other,
             };
             self.unfinished |= contact.listing.has_work();
         }
         self.contacts.insert(id, contact);
+        if is_lost {
+            self.begin_exchange(now, id);
+            self.unfinished = true;
+        }
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 //! Each kind has a file here; `hello.rs` and `listing.rs` of the agent act upon them. Every count is bounded here, before
 //! anything is kept.
 
+mod cells;
 mod custody;
 mod hello;
 mod list;
@@ -14,6 +15,7 @@ use bundle_format::{BundleId, Eid};
 use minicbor::{Decoder, Encoder};
 use thiserror::Error;
 
+pub(crate) use cells::{Cells, More, Summary};
 pub(crate) use custody::{CUSTODY_ITEMS_MAX, CustodyQuery, CustodyRefusals, Queried, Reason};
 pub(crate) use hello::{GROUPS_MAX, Hello};
 pub(crate) use list::{LISTED_MAX, List};
@@ -40,6 +42,9 @@ pub(crate) enum ContactMessage {
         most: usize,
     },
     List(List),
+    Summary(Summary),
+    Cells(Cells),
+    More(More),
     Offer(Vec<Offered>),
     Want(Want),
     Resume(Resume),
@@ -69,6 +74,9 @@ impl ContactMessage {
             Self::Hello(hello) => hello.encode(&mut encoder),
             Self::ListRequest { after, most } => list::encode_list_request(&mut encoder, *after, *most),
             Self::List(list) => list.encode(&mut encoder),
+            Self::Summary(summary) => summary.encode(&mut encoder),
+            Self::Cells(cells) => cells.encode(&mut encoder),
+            Self::More(more) => more.encode(&mut encoder),
             Self::Offer(items) => offer::encode_offer(&mut encoder, items),
             Self::Want(want) => want.encode(&mut encoder),
             Self::Resume(resume) => resume.encode(&mut encoder),
@@ -93,6 +101,9 @@ impl ContactMessage {
                 most: usize::try_from(decoder.u64()?).unwrap_or(LISTED_MAX).clamp(1, LISTED_MAX),
             },
             (2, 5) => Self::List(List::decode(&mut decoder)?),
+            (3, 7) => Self::Summary(Summary::decode(&mut decoder)?),
+            (4, 5) => Self::Cells(Cells::decode(&mut decoder)?),
+            (5, 4) => Self::More(More::decode(&mut decoder)?),
             (6, 3) => Self::Offer(offer::decode_offer(&mut decoder)?),
             (7, 3) => Self::Want(Want::decode(&mut decoder)?),
             (8, 4) => Self::Resume(Resume::decode(&mut decoder)?),
@@ -126,6 +137,7 @@ mod tests {
     }
 
     fn messages() -> Vec<ContactMessage> {
+        let cell = crate::sketch::Cell { sum: 1 << 100, checksum: 2, count: 66_000 };
         vec![
             ContactMessage::Hello(Hello {
                 nonce: [1; 16],
@@ -147,6 +159,9 @@ mod tests {
             ContactMessage::ListRequest { after: Some(id(9)), most: 1 },
             ContactMessage::List(List { after: Some(id(1)), last: Some(id(3)), ids: vec![id(2), id(3)] }),
             ContactMessage::List(List { after: None, last: None, ids: vec![] }),
+            ContactMessage::Summary(Summary { interest: [4; 8], asks: false, cell }),
+            ContactMessage::Cells(Cells { size: 100_000, from: 1, run: vec![cell, cell] }),
+            ContactMessage::More(More { from: 25, most: 1000 }),
             ContactMessage::Offer(vec![
                 Offered { id: id(7), octets: 70_000, hash: Some(PrimaryHash::from_bytes([8; 16])) },
                 Offered { id: id(9), octets: 100, hash: None },

@@ -92,10 +92,13 @@ impl Agent {
                 Ok(())
             }
             Some(Ok(ContactMessage::Offer(items))) => self.offer_received(now, contact, &items, store),
-            Some(Ok(ContactMessage::Want(want))) => {
-                self.want_received(contact, &want);
-                Ok(())
+            Some(Ok(ContactMessage::Summary(summary))) => {
+                self.summary_received(now, contact, &summary, store)
             }
+            Some(Ok(message @ (ContactMessage::Cells(_) | ContactMessage::More(_)))) => {
+                self.exchange_goes_on(now, contact, &message, store)
+            }
+            Some(Ok(ContactMessage::Want(want))) => self.want_received(contact, &want, store),
             Some(Ok(ContactMessage::Resume(resume))) => self.resume_received(now, contact, resume, store),
             Some(Ok(ContactMessage::Part(part))) => self.part_received(now, contact, &part, store),
             Some(Ok(ContactMessage::CustodyQuery(query))) => self.custody_queried(now, contact, query, store),
@@ -247,6 +250,7 @@ impl Agent {
         let number = store.insert(&record, arrival.payload)?;
         self.listed(now, number, arrival, store)?;
         self.asked_for.remove(&bundle.id());
+        self.no_longer_lacking(&bundle.id());
         self.partial_superseded(bundle.head(), arrival.payload, store)?;
         self.settle_custody(now, number, &custody, store)?;
         if let Some(holder) = &arrival.holder {

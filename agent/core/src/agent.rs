@@ -20,7 +20,7 @@ use crate::message::contact_endpoint;
 use crate::output::{Notice, Output};
 use crate::partials::{Broken, Shelf};
 use crate::reporting::ReportBudget;
-use crate::set::SetInMemory;
+use crate::set::ReconciledSet;
 use crate::sketch::Prefix;
 use crate::store::{Number, PayloadPlace, StoreError, View, WriteTxn};
 use crate::time::{NodeTime, Now};
@@ -41,10 +41,10 @@ pub struct Agent {
     pub(crate) purging: crate::purging::Purging,
     pub(crate) reports: ReportBudget,
     pub(crate) custody: Custody,
+    /// The ids that are compared with neighbors.
+    pub(crate) set: ReconciledSet,
     /// Stagings whose bundle is being made here, with the order that each will fulfil.
     pub(crate) orders: BTreeMap<Number, crate::transmitting::OpenOrder>,
-    /// The set that is reconciled with neighbors.
-    pub(crate) set: SetInMemory,
     /// Beginnings of large bundles.
     pub(crate) shelf: Shelf,
     /// Large bundles that neighbors were asked for.
@@ -58,7 +58,7 @@ pub struct Agent {
     pub(crate) next_discard: Option<NodeTime>,
     /// Work that was cut into steps waits to go on.
     pub(crate) unfinished: bool,
-    now: NodeTime,
+    pub(crate) now: NodeTime,
 }
 
 impl Agent {
@@ -78,7 +78,7 @@ impl Agent {
             purging: crate::purging::Purging::default(),
             reports: ReportBudget::new(now.node),
             orders: BTreeMap::new(),
-            set: SetInMemory::new(now.node),
+            set: ReconciledSet::open(store)?,
             shelf: Shelf::open(store)?,
             asked_for: BTreeMap::new(),
             outputs: VecDeque::new(),
@@ -142,10 +142,10 @@ impl Agent {
         self.signal_custodians(now, store)?;
         self.publish_due(now, store)?;
         self.purge(store)?;
-        self.count_set(now, store)?;
+        self.keep_set(store)?;
         self.drive_contacts(now, store)?;
         self.unfinished |= self.purging.has_work();
-        Ok(())
+        self.keep_set(store)
     }
 
     /// What to do next. Call until `None`, and only after the transaction has been committed.
@@ -166,7 +166,7 @@ impl Agent {
 
     /// The first cells of the set that is reconciled with neighbors, once it has been counted.
     pub fn prefix(&self) -> Option<&Prefix> {
-        self.set.prefix()
+        self.set.whole()
     }
 
     /// What the node is configured to do.

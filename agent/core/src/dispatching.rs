@@ -118,7 +118,10 @@ impl Agent {
     pub(crate) fn discard(&mut self, number: Number, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
         let Some(facts) = store.view().facts(number)? else { return Ok(()) };
         self.note_went(&facts, store)?;
-        store.remove(number, Tombstone::Until(facts.deadline.after_ms(REMEMBERED_MS)))?;
+        let until = facts.deadline.after_ms(REMEMBERED_MS);
+        let went_early = facts.deadline > self.now;
+        let tombstone = if went_early { Tombstone::InSetUntil(until) } else { Tombstone::Until(until) };
+        store.remove(number, tombstone)?;
         self.discard_soon();
         for contact in self.contacts.values_mut() {
             contact.forget(number);

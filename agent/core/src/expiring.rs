@@ -33,7 +33,8 @@ impl Agent {
             self.unfinished |= self.next_expiry.is_some_and(|due| due <= now.node);
         }
         if self.next_purge <= now.node {
-            let more = store.purge_tombstones(now.node, PURGED_PER_STEP)?;
+            let more = store.purge_departures(now.node, PURGED_PER_STEP)?
+                | store.purge_tombstones(now.node, PURGED_PER_STEP)?;
             self.next_purge = now.node.after_ms(if more { PURGE_PAUSE_MS } else { PURGE_INTERVAL_MS });
         }
         if self.next_discard.is_some_and(|due| due <= now.node) {

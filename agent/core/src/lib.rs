@@ -38,7 +38,7 @@ mod resuming;
 pub mod runs;
 mod scope;
 mod sending;
-mod set;
+pub mod set;
 pub mod sketch;
 pub mod store;
 mod superseding;

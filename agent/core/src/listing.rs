@@ -109,7 +109,7 @@ impl Agent {
         if after.is_none() {
             contact.neighbor_uses_lists(now.node);
         }
-        let ids: Vec<BundleId> = store.view().ids_from(after, most)?.into_iter().map(|(id, _)| id).collect();
+        let ids: Vec<BundleId> = store.view().set_from(after, most)?.into_iter().map(|(id, _)| id).collect();
         let last = if ids.len() < most { None } else { ids.last().copied() };
         self.send_message(now, id, &ContactMessage::List(List { after, last, ids }), store)
     }
@@ -157,7 +157,7 @@ impl Agent {
         cursor: Option<BundleId>,
         store: &mut WriteTxn<'_>,
     ) -> Result<Listing, StoreError> {
-        let ours = store.view().ids_from(cursor, SIFTED_PER_STEP)?;
+        let ours = store.view().set_from(cursor, SIFTED_PER_STEP)?;
         let reached_end = ours.len() < SIFTED_PER_STEP;
         let mut next = cursor;
         let mut past_range = false;
@@ -167,6 +167,7 @@ impl Agent {
                 break;
             }
             next = Some(id);
+            let Some(number) = number else { continue };
             if list.ids.binary_search(&id).is_ok() {
                 Self::note_held(contact, number, store)?;
             } else if let Some(rank) = self.offerable(contact, number, store.view())? {

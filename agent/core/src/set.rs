@@ -1,30 +1,35 @@
-//! The set that is reconciled with neighbors (`docs/sync.md`, "The set"): ids of bundles that are here, and of those that went before their
-//! time, until that time is over, so that nobody offers them again. Its cells are kept in memory with every change.
+//! The cells of the set that is reconciled with neighbors, in memory, kept up with every change (`docs/sync.md`, "The set").
 //!
-//! After a start the set is counted in steps, which takes about two seconds for a million bundles; changes meanwhile are
-//! counted as well. Nothing of it is on the disk, so that it costs a memory card no writes. What left
-//! the set is a matter of time only: `swept` says up to which hour of tombstones it was taken out.
+//! `Agent::open` reads them from the store's checkpoint and log, and scans nothing. Where these are lost, the index of ids is counted
+//! in steps; until that is done there is no prefix, and neighbors compare lists.
 
 use bundle_format::BundleId;
 
 use crate::agent::Agent;
-use crate::expiring::REMEMBERED_MS;
 use crate::sketch::{CELLS_MAX, Prefix};
-use crate::store::{IdChanges, IdRow, StoreError, View, WriteTxn};
-use crate::time::{NodeTime, Now};
+use crate::store::{CHECKPOINT_CHANGES, Partition, SetChange, StoreError, View, WriteTxn};
 
-/// Ids counted, or taken out, in one step: a few milliseconds.
+/// Rows of the index of ids counted in one step: a few milliseconds.
 const COUNTED_PER_STEP: usize = 4096;
-const HOUR_MS: u64 = 3_600_000;
-const LAST_ID: BundleId = BundleId::from_bytes([u8::MAX; 16]);
+/// Ids of wanted partitions that are read to make a prefix: some ten milliseconds. Lists serve better beyond.
+const SCANNED_MAX: usize = 8192;
+/// Cells of what was read: enough for all ids in it to be different.
+const SCANNED_CELLS: usize = CELLS_MAX;
+
+/// Which part of its set a node compares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Interest {
+    /// All of it.
+    Everything,
+    /// What is in these partitions; each is named once.
+    Partitions(Vec<Partition>),
+}
 
 /// The set's cells, as far as they are known.
 #[derive(Debug)]
-pub(crate) struct SetInMemory {
-    prefix: Prefix,
+pub struct ReconciledSet {
+    cells: Prefix,
     counted: Counted,
-    /// Tombstones up to this one, in the order of hour and id, are outside.
-    swept: (NodeTime, BundleId),
 }
 
 /// How far the index of ids was gone through.
@@ -35,107 +40,202 @@ enum Counted {
     Whole,
 }
 
-impl SetInMemory {
-    pub(crate) fn new(now: NodeTime) -> Self {
-        Self { prefix: Prefix::new(CELLS_MAX), counted: Counted::UpTo(None), swept: (horizon(now), LAST_ID) }
+impl ReconciledSet {
+    /// The set as it is in the store; reads the checkpoint and the log behind it.
+    pub fn open(view: View<'_>) -> Result<Self, StoreError> {
+        Ok(match view.set_cells()? {
+            Some(cells) => Self { cells, counted: Counted::Whole },
+            None => Self::uncounted(),
+        })
     }
 
-    /// The first cells of the set, once they are known.
-    pub(crate) fn prefix(&self) -> Option<&Prefix> {
-        (self.counted == Counted::Whole).then_some(&self.prefix)
+    fn uncounted() -> Self {
+        Self { cells: Prefix::new(CELLS_MAX), counted: Counted::UpTo(None) }
     }
 
-    /// Takes over what a transaction changed.
-    pub(crate) fn apply(&mut self, changes: IdChanges, now: NodeTime) {
-        if changes.unknown {
-            *self = Self::new(now);
-            return;
-        }
-        for change in changes.changes {
-            if !self.has_counted(&change.id) {
-                continue;
+    /// The first cells of all of it, once they are known.
+    pub fn whole(&self) -> Option<&Prefix> {
+        (self.counted == Counted::Whole).then_some(&self.cells)
+    }
+
+    /// The first cells of the part of the set that is of interest; `None` where lists are to be compared: the set is not counted yet,
+    /// or a part that is not all of it has too many ids to read.
+    pub fn prefix_for(&self, interest: &Interest, view: View<'_>) -> Result<Option<Prefix>, StoreError> {
+        let partitions = match interest {
+            Interest::Everything => {
+                return Ok(self.whole().cloned());
             }
-            match (self.is_member(&change.id, change.before), self.is_member(&change.id, change.after)) {
-                (false, true) => self.prefix.insert(&change.id),
-                (true, false) => self.prefix.remove(&change.id),
-                _ => {}
-            }
-        }
-    }
-
-    /// Goes on with counting, or with taking out whose time is over; whether more is left to do at once.
-    pub(crate) fn go_on(&mut self, now: NodeTime, view: View<'_>) -> Result<bool, StoreError> {
-        match self.counted {
-            Counted::UpTo(after) => self.count(after, view),
-            Counted::Whole if self.swept.0 < horizon(now) => self.sweep(now, view),
-            Counted::Whole => Ok(false),
-        }
-    }
-
-    fn count(&mut self, after: Option<BundleId>, view: View<'_>) -> Result<bool, StoreError> {
-        let rows = view.id_rows_from(after, COUNTED_PER_STEP)?;
-        for (id, row) in &rows {
-            if self.is_member(id, Some(*row)) {
-                self.prefix.insert(id);
-            }
-        }
-        self.counted = match rows.last() {
-            Some((last, _)) if rows.len() == COUNTED_PER_STEP => Counted::UpTo(Some(*last)),
-            _ => Counted::Whole,
+            Interest::Partitions(partitions) => partitions,
         };
+        let mut prefix = Prefix::new(SCANNED_CELLS);
+        let mut left = SCANNED_MAX;
+        for partition in partitions {
+            let ids = view.members(*partition, left + 1)?;
+            let Some(rest) = left.checked_sub(ids.len()) else { return Ok(None) };
+            left = rest;
+            for id in &ids {
+                prefix.insert(id);
+            }
+        }
+        Ok(Some(prefix))
+    }
+
+    fn apply(&mut self, changes: &[SetChange]) {
+        for change in changes {
+            let is_counted = match self.counted {
+                Counted::UpTo(last) => last.is_some_and(|last| change.id <= last),
+                Counted::Whole => true,
+            };
+            if is_counted {
+                change.apply(&mut self.cells);
+            }
+        }
+    }
+
+    /// Goes on with counting, or writes a checkpoint if it is time; whether more is left to do at once.
+    fn go_on(&mut self, store: &mut WriteTxn<'_>) -> Result<bool, StoreError> {
+        let (is_known, changes) = store.cells_on_disk();
+        match self.counted {
+            Counted::Whole if !is_known => *self = Self::uncounted(),
+            Counted::Whole if changes >= CHECKPOINT_CHANGES => store.checkpoint_cells(&self.cells)?,
+            Counted::Whole => {}
+            Counted::UpTo(after) => self.count(after, store)?,
+        }
         Ok(self.counted != Counted::Whole)
     }
 
-    fn sweep(&mut self, now: NodeTime, view: View<'_>) -> Result<bool, StoreError> {
-        let until = horizon(now);
-        let over = view.tombstones_through((self.swept, until), COUNTED_PER_STEP)?;
-        for (hour, id) in &over {
-            if let Some(row) = view.id_row(id)?
-                && self.is_member(id, Some(row))
-            {
-                self.swept = (*hour, *id);
-                if !self.is_member(id, Some(row)) {
-                    self.prefix.remove(id);
-                }
-            }
+    fn count(&mut self, after: Option<BundleId>, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
+        let piece = store.view().set_piece(after, COUNTED_PER_STEP)?;
+        piece.members.iter().for_each(|id| self.cells.insert(id));
+        if piece.rows == COUNTED_PER_STEP {
+            self.counted = Counted::UpTo(piece.last.or(after));
+            return Ok(());
         }
-        let is_over = over.len() < COUNTED_PER_STEP;
-        self.swept = over.last().filter(|_| !is_over).copied().unwrap_or((until, LAST_ID));
-        Ok(!is_over)
-    }
-
-    fn has_counted(&self, id: &BundleId) -> bool {
-        match self.counted {
-            Counted::UpTo(last) => last.is_some_and(|last| *id <= last),
-            Counted::Whole => true,
-        }
-    }
-
-    /// Whether a row means that its id is in the set.
-    fn is_member(&self, id: &BundleId, row: Option<IdRow>) -> bool {
-        match row {
-            Some(IdRow::Held(_)) => true,
-            Some(IdRow::Gone { until }) => (hour_of(until), *id) > self.swept,
-            None => false,
-        }
+        self.counted = Counted::Whole;
+        store.checkpoint_cells(&self.cells)
     }
 }
 
 impl Agent {
-    /// Takes over what this step has changed, and goes on with counting.
-    pub(crate) fn count_set(&mut self, now: Now, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
-        self.set.apply(store.take_id_changes(), now.node);
-        self.unfinished |= self.set.go_on(now.node, store.view())?;
+    /// Takes over into the cells what was done to the set.
+    pub(crate) fn keep_set(&mut self, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
+        self.set.apply(&store.take_set_changes());
+        self.unfinished |= self.set.go_on(store)?;
         Ok(())
     }
 }
 
-/// Tombstones that end in this hour or before belong to bundles whose time is over: each outlives its bundle by
-/// [`REMEMBERED_MS`].
-fn horizon(now: NodeTime) -> NodeTime {
-    hour_of(now.after_ms(REMEMBERED_MS))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Durability, IdRow, Membership, Store, StoreOptions};
+    use crate::time::NodeTime;
 
-fn hour_of(time: NodeTime) -> NodeTime {
-    NodeTime::from_ms(time.as_ms() / HOUR_MS * HOUR_MS)
+    fn id(number: u64) -> BundleId {
+        let hash = blake3::hash(&number.to_be_bytes());
+        BundleId::from_bytes(*hash.as_bytes().first_chunk().unwrap())
+    }
+
+    fn cells_of(numbers: impl Iterator<Item = u64>) -> Prefix {
+        let mut cells = Prefix::new(CELLS_MAX);
+        numbers.for_each(|number| cells.insert(&id(number)));
+        cells
+    }
+
+    fn open(folder: &std::path::Path) -> Store {
+        let options = StoreOptions { map_octets: Some(1 << 28), durability: Durability::Unsynced };
+        Store::open(folder, &options).unwrap()
+    }
+
+    /// Ids of bundles that are gone before their time: the cheapest members of the set.
+    fn join(numbers: impl Iterator<Item = u64>, txn: &mut WriteTxn<'_>) {
+        let leaves = NodeTime::from_ms(1_000);
+        let member = Some(Membership { leaves, partition: Partition::from_bytes([0; 8]) });
+        let row = IdRow::Gone { until: leaves, member };
+        numbers.for_each(|number| txn.put_id(&id(number), Some(row)).unwrap());
+    }
+
+    fn step(set: &mut ReconciledSet, txn: &mut WriteTxn<'_>) -> bool {
+        set.apply(&txn.take_set_changes());
+        set.go_on(txn).unwrap()
+    }
+
+    #[test]
+    fn the_log_becomes_a_checkpoint_when_it_has_grown() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        let mut set = ReconciledSet::open(store.read().unwrap().view()).unwrap();
+        for piece in 0..10_u64 {
+            let mut txn = store.write().unwrap();
+            join(piece * 1_000..(piece + 1) * 1_000, &mut txn);
+            assert!(!step(&mut set, &mut txn));
+            // What comes behind the checkpoint, in the transaction that writes it, is in the log.
+            join(100_000 + piece..100_001 + piece, &mut txn);
+            set.apply(&txn.take_set_changes());
+            txn.commit().unwrap();
+            let expected = cells_of((0..(piece + 1) * 1_000).chain(100_000..=100_000 + piece));
+            let txn = store.read().unwrap();
+            assert_eq!(txn.view().set_cells().unwrap(), Some(expected));
+            assert!(txn.view().settings().unwrap().cells.changes <= CHECKPOINT_CHANGES + 1_001);
+        }
+        assert!(store.read().unwrap().view().settings().unwrap().cells.covered > 0);
+        assert_eq!(store.read().unwrap().view().check(&mut |_| {}).unwrap(), []);
+    }
+
+    #[test]
+    fn a_set_whose_cells_are_lost_is_counted_in_steps_while_it_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        let mut txn = store.write().unwrap();
+        join(0..10_000, &mut txn);
+        txn.forget_cells();
+        txn.commit().unwrap();
+        let mut set = ReconciledSet::open(store.read().unwrap().view()).unwrap();
+        let mut steps = 0;
+        loop {
+            assert_eq!(set.whole(), None, "lists are compared meanwhile");
+            let mut txn = store.write().unwrap();
+            join(20_000 + steps..20_001 + steps, &mut txn);
+            txn.put_id(&id(steps), None).unwrap();
+            steps += 1;
+            let is_unfinished = step(&mut set, &mut txn);
+            txn.commit().unwrap();
+            if !is_unfinished {
+                break;
+            }
+        }
+        assert_eq!(steps, 3);
+        let expected = Some(cells_of((3..10_000).chain(20_000..20_003)));
+        assert_eq!(set.whole().cloned(), expected);
+        assert_eq!(store.read().unwrap().view().set_cells().unwrap(), expected);
+        assert_eq!(store.read().unwrap().view().check(&mut |_| {}).unwrap(), []);
+    }
+
+    #[test]
+    fn a_log_that_nobody_reads_does_not_grow_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        for piece in 0..3_u64 {
+            let mut txn = store.write().unwrap();
+            join(piece * 30_000..(piece + 1) * 30_000, &mut txn);
+            txn.commit().unwrap();
+        }
+        let txn = store.read().unwrap();
+        assert_eq!(txn.view().set_cells().unwrap(), None);
+        assert_eq!(txn.view().check(&mut |_| {}).unwrap(), [], "that is no damage");
+    }
+
+    #[test]
+    fn a_part_with_too_many_ids_is_compared_by_lists() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        let mut txn = store.write().unwrap();
+        join(0..SCANNED_MAX as u64, &mut txn);
+        let set = ReconciledSet::open(txn.view()).unwrap();
+        let interest = Interest::Partitions(vec![Partition::from_bytes([0; 8])]);
+        let expected = cells_of(0..SCANNED_MAX as u64);
+        assert_eq!(set.prefix_for(&interest, txn.view()).unwrap(), Some(expected));
+        join(50_000..50_001, &mut txn);
+        assert_eq!(set.prefix_for(&interest, txn.view()).unwrap(), None);
+    }
 }

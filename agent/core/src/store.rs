@@ -22,15 +22,16 @@ mod facts;
 mod finding;
 mod hearings;
 mod held;
-mod id_changes;
 mod identities;
 mod insertion;
 mod load;
+mod membership;
 mod meta_pages;
 mod neighbors;
 mod opening;
 mod page_tree;
 mod partials;
+mod partition;
 mod payloads;
 mod peers;
 mod publications;
@@ -40,6 +41,7 @@ mod record;
 mod records;
 mod removal;
 mod repair;
+mod set_log;
 mod settings;
 mod space;
 mod subscriptions;
@@ -50,6 +52,7 @@ mod trust;
 mod usage;
 mod witness;
 
+#[cfg(test)]
 pub(crate) use bundles::IdRow;
 pub use bundles::{Presence, StoredBundle};
 pub use check::Progress;
@@ -60,17 +63,20 @@ pub use error::{Room, StoreError};
 pub use facts::{BundleFacts, Retention};
 pub use finding::{FINDINGS_MAX, Fault, Finding};
 pub use hearings::Hearing;
-pub(crate) use id_changes::IdChanges;
 pub use insertion::{NewRecord, PayloadPlace, Standing};
 pub use load::Loaded;
+#[cfg(test)]
+pub(crate) use membership::Membership;
 pub use neighbors::{NeighborContact, NeighborRecord};
 pub use opening::{Durability, Store, StoreOptions};
 pub use partials::{Partial, PartialRecord, PrimaryHash};
+pub use partition::Partition;
 pub use payloads::CHUNK_OCTETS;
 pub use publications::Publication;
 pub use records::{RecordKey, RecordPlace, RecordRow};
 pub use removal::Tombstone;
 pub use repair::Repaired;
+pub(crate) use set_log::{CHECKPOINT_CHANGES, SetChange};
 pub use settings::{FORMAT_VERSION, Settings};
 pub use tables::Table;
 pub use transaction::{ReadTxn, View, WriteTxn};
@@ -84,7 +90,7 @@ pub struct Number(u64);
 
 impl Number {
     /// The number with this value, as somebody wrote it down.
-    pub fn new(value: u64) -> Self {
+    pub const fn new(value: u64) -> Self {
         Self(value)
     }
 

@@ -295,6 +295,23 @@ mod tests {
         crate::sketch::mapping::hash(&id(number))
     }
 
+    /// The vectors of `docs/sync.md`.
+    #[test]
+    fn cells_are_those_that_are_written_down() {
+        let expected: [(u128, u64, i64); 8] = [
+            (0x0aa7_f62d_a8a5_76bb_f202_4710_ecbc_af0f, 0x738b_822d_0fc4, 8),
+            (0x6a13_5571_e1a1_0463_136c_faf6_9ac9_d81c, 0x0c24_2b55_078a, 4),
+            (0x18e5_bc50_f7a6_5921_e305_1a31_4fdb_8eb0, 0xa261_b217_5b91, 3),
+            (0xdd8d_9b33_67cb_7ea4_56ef_a559_a07d_7a41, 0x46ca_5f3f_e0d1, 5),
+            (0x8928_38c3_4d16_67d2_dfc2_ffbe_8d94_3c27, 0x5fb7_694b_c552, 3),
+            (0xbfc0_8c18_a0a4_21fc_8786_eaa2_6572_b6b5, 0x01ff_7819_fab0, 2),
+            (0xeb65_2fe8_8a79_388a_0eab_b045_489b_f0d3, 0x1882_4e6d_df33, 4),
+            (0xbd39_386f_2ecf_0c7c_b781_18bf_d608_0d52, 0x3965_f647_e89f, 1),
+        ];
+        let expected = expected.map(|(sum, checksum, count)| Cell { sum, checksum, count });
+        assert_eq!(prefix(0..8, 8).cells(), expected);
+    }
+
     #[test]
     fn what_was_removed_was_never_there_and_sums_are_unions() {
         let mut prefix_of_some = prefix(0..50, 64);

@@ -17,6 +17,11 @@ impl Prefix {
         Self { cells: vec![Cell::default(); cells] }
     }
 
+    /// The cells that a prefix had.
+    pub(crate) fn from_cells(cells: Vec<Cell>) -> Self {
+        Self { cells }
+    }
+
     /// An id comes into the set. It must not be in it.
     pub fn insert(&mut self, id: &BundleId) {
         self.each(id, Cell::insert);

@@ -4,9 +4,10 @@ use bundle_format::{BundleId, Eid};
 use bytes::Bytes;
 
 use crate::store::facts::{BundleFacts, behind, number_at};
-use crate::store::record::Reader;
+use crate::store::membership::Membership;
+use crate::store::record::{Reader, Writer};
 use crate::store::tables::misshapen;
-use crate::store::{Number, StoreError, Table, View};
+use crate::store::{Number, Partition, StoreError, Table, View};
 use crate::time::NodeTime;
 
 /// What the store knows about an id.
@@ -40,23 +41,59 @@ impl std::ops::Deref for StoredBundle {
     }
 }
 
-pub(crate) const HELD: u8 = 1;
-pub(crate) const GONE: u8 = 0;
+const HELD: u8 = 1;
+const GONE: u8 = 0;
+const GONE_IN_SET: u8 = 2;
 
 /// What a row of the index of ids says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum IdRow {
-    Held(Number),
-    Gone { until: NodeTime },
+    Held {
+        number: Number,
+        partition: Partition,
+    },
+    /// The bundle is gone; remembered until then, and in the set as long as `member` says.
+    Gone {
+        until: NodeTime,
+        member: Option<Membership>,
+    },
 }
 
 impl IdRow {
     pub(crate) fn decode(key: &[u8], body: &[u8]) -> Result<Self, StoreError> {
         let mut fields = Reader::new(body);
-        match (fields.u8(), fields.u64()) {
-            (Some(HELD), Some(number)) => Ok(Self::Held(Number::new(number))),
-            (Some(GONE), Some(until)) => Ok(Self::Gone { until: NodeTime::from_ms(until) }),
-            _ => Err(misshapen(Table::Ids, key)),
+        Self::decode_fields(&mut fields)
+            .filter(|_| fields.end().is_some())
+            .ok_or_else(|| misshapen(Table::Ids, key))
+    }
+
+    fn decode_fields(fields: &mut Reader<'_>) -> Option<Self> {
+        let kind = fields.u8()?;
+        let value = fields.u64()?;
+        let mut partition = || fields.array().map(Partition::from_bytes);
+        Some(match kind {
+            HELD => Self::Held { number: Number::new(value), partition: partition()? },
+            GONE => Self::Gone { until: NodeTime::from_ms(value), member: None },
+            GONE_IN_SET => {
+                let partition = partition()?;
+                let leaves = NodeTime::from_ms(fields.u64()?);
+                let member = Some(Membership { leaves, partition });
+                Self::Gone { until: NodeTime::from_ms(value), member }
+            }
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn encode(self) -> Vec<u8> {
+        let row = Writer::with_capacity(25);
+        match self {
+            Self::Held { number, partition } => {
+                row.u8(HELD).u64(number.value()).octets(partition.as_bytes()).done()
+            }
+            Self::Gone { until, member: None } => row.u8(GONE).u64(until.as_ms()).done(),
+            Self::Gone { until, member: Some(Membership { leaves, partition }) } => {
+                row.u8(GONE_IN_SET).u64(until.as_ms()).octets(partition.as_bytes()).u64(leaves.as_ms()).done()
+            }
         }
     }
 }
@@ -65,7 +102,7 @@ impl View<'_> {
     /// What the store knows about an id; `None` if it never saw it, or forgot.
     pub fn find(&self, id: &BundleId) -> Result<Option<Presence>, StoreError> {
         Ok(self.id_row(id)?.map(|row| match row {
-            IdRow::Held(number) => Presence::Held(number),
+            IdRow::Held { number, .. } => Presence::Held(number),
             IdRow::Gone { .. } => Presence::Gone,
         }))
     }
@@ -92,7 +129,7 @@ impl View<'_> {
             if found.len() == limit || u128::from_be_bytes(id) & mask != wanted {
                 break;
             }
-            if let IdRow::Held(_) = IdRow::decode(key, body)? {
+            if let IdRow::Held { .. } = IdRow::decode(key, body)? {
                 found.push(BundleId::from_bytes(id));
             }
         }
@@ -128,7 +165,7 @@ impl View<'_> {
                 break;
             }
             let (key, body) = row?;
-            if let IdRow::Held(number) = IdRow::decode(key, body)? {
+            if let IdRow::Held { number, .. } = IdRow::decode(key, body)? {
                 let id = key.try_into().map_err(|_| misshapen(Table::Ids, key))?;
                 found.push((BundleId::from_bytes(id), number));
             }

@@ -133,6 +133,9 @@ impl Check<'_, '_> {
         if said.is_some_and(|said| said != (totals.total, totals.unvouched)) {
             wrong(Table::Settings, settings::KEY, Fault::Wrong);
         }
+        if !self.view.are_cells_true()? {
+            wrong(Table::SetCells, b"", Fault::Wrong);
+        }
         for (node, usage) in &totals.by_node {
             let key = node.to_be_bytes();
             match self.view.usage_of_number(*node) {

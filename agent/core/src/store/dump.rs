@@ -191,10 +191,16 @@ impl Dump<'_, '_> {
     fn tombstones(&mut self) -> Result<(), StoreError> {
         for row in self.view.rows(Table::Ids, b"")? {
             let row = row.and_then(|(key, body)| Ok((key, IdRow::decode(key, body)?)));
-            let Some((key, IdRow::Gone { until })) = self.sound(row)? else { continue };
-            self.output.begin(kind::TOMBSTONE, 2)?;
+            let Some((key, IdRow::Gone { until, member })) = self.sound(row)? else { continue };
+            let (kind, fields) =
+                if member.is_some() { (kind::TOMBSTONE_IN_SET, 4) } else { (kind::TOMBSTONE, 2) };
+            self.output.begin(kind, fields)?;
             self.output.bytes(key)?;
             self.output.uint(until.as_ms())?;
+            if let Some(member) = member {
+                self.output.bytes(member.partition.as_bytes())?;
+                self.output.uint(member.leaves.as_ms())?;
+            }
             self.output.end()?;
         }
         Ok(())

@@ -17,6 +17,7 @@ pub(crate) mod kind {
     pub(crate) const SUBSCRIPTION: u64 = 7;
     pub(crate) const END: u64 = 8;
     pub(crate) const RECORD: u64 = 9;
+    pub(crate) const TOMBSTONE_IN_SET: u64 = 20;
 }
 
 pub(crate) const TITLE: &str = "packmule store dump";

@@ -1,7 +1,7 @@
 //! Whether the rows of the store account for each other: from a bundle's facts to every row that derives from them, and from
 //! every row back to what it derives from. `check` tells what these find, `repair` acts upon it.
 
-use bundle_format::Eid;
+use bundle_format::{BundleId, Eid};
 
 use crate::store::bundles::{IdRow, endpoint_key};
 use crate::store::facts::{BundleFacts, number_at};
@@ -10,7 +10,7 @@ use crate::store::insertion::held_row;
 use crate::store::payloads::{CHUNK_OCTETS, Staging, chunk_count, chunk_key};
 use crate::store::{
     DeliveredRun, Hearing, NeighborRecord, Number, Owed, Publication, StoreError, Table, TrustEntry, View,
-    endpoints, expiry, held, identities, records, tombstones,
+    endpoints, expiry, held, identities, records, set_log,
 };
 
 impl View<'_> {
@@ -70,7 +70,10 @@ impl View<'_> {
             findings.push(Finding { table, key: key.to_vec(), number: Some(number), fault });
             Ok(())
         };
-        expect(Table::Ids, facts.id.as_bytes(), &held_row(number))?;
+        expect(Table::Ids, facts.id.as_bytes(), &held_row(facts).encode())?;
+        for (table, key) in held_row(facts).index_rows(&facts.id) {
+            expect(table, &key, b"")?;
+        }
         expect(Table::Identities, &identities::key(facts), facts.id.as_bytes())?;
         expect(Table::Expiry, &expiry::key(facts.deadline, number), b"")?;
         expect(Table::Destinations, &endpoint_key(facts.destination_number, number), b"")?;
@@ -112,7 +115,8 @@ impl View<'_> {
         body: &[u8],
     ) -> Result<Option<Fault>, StoreError> {
         let accounted = match table {
-            Table::Facts | Table::Settings | Table::Usage => true,
+            // The cells of the set are compared with it as a whole.
+            Table::Facts | Table::Settings | Table::Usage | Table::SetCells => true,
             Table::Contents => self.knows(number_at(table, key)?)?,
             Table::Chunks => self.is_chunk_needed(key)?,
             Table::Payloads => {
@@ -126,9 +130,8 @@ impl View<'_> {
             Table::Expiry => self
                 .sound_facts(number_at(table, key)?)?
                 .is_some_and(|facts| expiry::key(facts.deadline, facts.number) == key),
-            Table::Tombstones => {
-                matches!(sound(self.id_row(&tombstones::id_at(key)?))?.flatten(), Some(IdRow::Gone { .. }))
-            }
+            Table::Tombstones | Table::Departures | Table::Members => self.is_index_row_true(table, key)?,
+            Table::SetLog => return Ok(misshapen_if(set_log::decode_log(body).is_none())),
             Table::Destinations | Table::Queue => self
                 .sound_facts(number_at(table, key)?)?
                 .is_some_and(|facts| endpoint_key(facts.destination_number, facts.number) == key),
@@ -171,12 +174,12 @@ impl View<'_> {
 
     fn is_id_row_true(&self, key: &[u8], body: &[u8]) -> Result<bool, StoreError> {
         match IdRow::decode(key, body)? {
-            IdRow::Held(number) => {
+            IdRow::Held { number, .. } => {
                 Ok(self.sound_facts(number)?.is_some_and(|facts| facts.id.as_bytes() == key))
             }
-            IdRow::Gone { until } => {
+            row @ IdRow::Gone { .. } => {
                 let Ok(id) = key.try_into() else { return Ok(false) };
-                self.has(Table::Tombstones, &tombstones::key(until, &bundle_format::BundleId::from_bytes(id)))
+                self.is_indexed(&BundleId::from_bytes(id), row)
             }
         }
     }

@@ -2,11 +2,10 @@
 
 use bundle_format::{BundleId, CheckedBundle, Head, Priority};
 
-use crate::store::bundles::{HELD, IdRow, endpoint_key};
+use crate::store::bundles::{IdRow, endpoint_key};
 use crate::store::facts::BundleFacts;
-use crate::store::record::Writer;
 use crate::store::{
-    Number, RecordPlace, Retention, StoreError, Table, WriteTxn, expiry, identities, records, tombstones,
+    Number, Partition, RecordPlace, Retention, StoreError, Table, WriteTxn, expiry, identities, records,
 };
 use crate::time::{NodeTime, Now};
 
@@ -117,7 +116,7 @@ impl WriteTxn<'_> {
     ) -> Result<Number, StoreError> {
         let memory = contents.payload.map_or(0, <[u8]>::len);
         self.take_room((contents.head.len() + contents.tail.len() + memory) as u64)?;
-        self.make_way_for(&facts.id)?;
+        self.refuse_twice(&facts.id)?;
         facts.number = self.take_number();
         facts.source_number = self.number_endpoint(&facts.source)?;
         facts.destination_number = self.number_endpoint(&facts.destination)?;
@@ -130,14 +129,10 @@ impl WriteTxn<'_> {
     }
 
     /// An id that is remembered as gone may be stored again, if the agent says so; one that is here may not.
-    fn make_way_for(&mut self, id: &BundleId) -> Result<(), StoreError> {
+    fn refuse_twice(&self, id: &BundleId) -> Result<(), StoreError> {
         match self.view().id_row(id)? {
-            Some(IdRow::Held(number)) => panic!("bundle {id} is here already, as number {number}"),
-            Some(IdRow::Gone { until }) => {
-                self.delete(Table::Tombstones, &tombstones::key(until, id))?;
-                Ok(())
-            }
-            None => Ok(()),
+            Some(IdRow::Held { number, .. }) => panic!("bundle {id} is here already, as number {number}"),
+            Some(IdRow::Gone { .. }) | None => Ok(()),
         }
     }
 
@@ -173,7 +168,7 @@ impl WriteTxn<'_> {
 
     /// Writes every row that can be derived from the facts, but what counts.
     pub(crate) fn write_indexes(&mut self, facts: &BundleFacts) -> Result<(), StoreError> {
-        self.put(Table::Ids, facts.id.as_bytes(), &held_row(facts.number))?;
+        self.put_id(&facts.id, Some(held_row(facts)))?;
         self.put(Table::Identities, &identities::key(facts), facts.id.as_bytes())?;
         self.put(Table::Expiry, &expiry::key(facts.deadline, facts.number), b"")?;
         self.put(Table::Destinations, &endpoint_key(facts.destination_number, facts.number), b"")?;
@@ -184,6 +179,7 @@ impl WriteTxn<'_> {
     }
 }
 
-pub(crate) fn held_row(number: Number) -> Vec<u8> {
-    Writer::with_capacity(9).u8(HELD).u64(number.value()).done()
+/// What the index of ids says about a bundle that is here.
+pub(crate) fn held_row(facts: &BundleFacts) -> IdRow {
+    IdRow::Held { number: facts.number, partition: Partition::of(&facts.destination) }
 }

@@ -8,13 +8,14 @@ use std::io::Read;
 use bundle_format::{BundleId, DtnTime, Eid, Head, PublicKey};
 use bytes::Bytes;
 
-use crate::store::bundles::Presence;
+use crate::store::bundles::{IdRow, Presence};
 use crate::store::dump_item::{DUMP_VERSION, ItemReader, TITLE, kind};
 use crate::store::facts::{BundleFacts, priority_of};
 use crate::store::insertion::Contents;
+use crate::store::membership::Membership;
 use crate::store::{
-    CHUNK_OCTETS, Number, PayloadPlace, Progress, RecordKey, RecordPlace, Retention, Standing, Store,
-    StoreError, Table, TrustEntry, WriteTxn,
+    CHUNK_OCTETS, Number, Partition, PayloadPlace, Progress, RecordKey, RecordPlace, Retention, Standing,
+    Store, StoreError, Table, TrustEntry, WriteTxn,
 };
 use crate::time::NodeTime;
 
@@ -107,7 +108,7 @@ impl<'l> Load<'l> {
             kind::BUNDLE => self.bundle()?,
             kind::RECORD => self.record()?,
             kind::WAITING => self.waiting()?,
-            kind::TOMBSTONE => self.tombstone()?,
+            kind @ (kind::TOMBSTONE | kind::TOMBSTONE_IN_SET) => self.tombstone(kind)?,
             kind::END => return self.end().map(|()| false),
             _ => return Err(self.input.fault("an item of an unknown kind")),
         }
@@ -278,12 +279,18 @@ impl<'l> Load<'l> {
         self.txn().enqueue(&facts.destination, number)
     }
 
-    fn tombstone(&mut self) -> Result<(), StoreError> {
+    fn tombstone(&mut self, kind: u64) -> Result<(), StoreError> {
         let id = BundleId::from_bytes(self.input.array()?);
         let until = NodeTime::from_ms(self.input.uint()?);
+        let member = if kind == kind::TOMBSTONE_IN_SET {
+            let partition = Partition::from_bytes(self.input.array()?);
+            Some(Membership { leaves: NodeTime::from_ms(self.input.uint()?), partition })
+        } else {
+            None
+        };
         self.input.end()?;
         if self.txn().view().find(&id)?.is_none() {
-            self.txn().put_tombstone(&id, until)?;
+            self.txn().put_id(&id, Some(IdRow::Gone { until, member }))?;
             self.loaded.tombstones += 1;
         }
         Ok(())

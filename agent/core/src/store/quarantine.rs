@@ -30,6 +30,9 @@ impl WriteTxn<'_> {
         for (table, key) in &traces.rows {
             self.delete(*table, key)?;
         }
+        if let Some(id) = &traces.id {
+            self.put_id(id, None)?;
+        }
         self.delete(Table::Facts, &number.key())?;
         self.delete(Table::Contents, &number.key())?;
         for payload in traces.payloads {
@@ -56,9 +59,8 @@ impl View<'_> {
         let mut traces = Traces::default();
         for row in self.rows(Table::Ids, b"")? {
             let Some((key, body)) = sound(row)? else { continue };
-            if IdRow::decode(key, body).ok() == Some(IdRow::Held(number)) {
+            if matches!(IdRow::decode(key, body), Ok(IdRow::Held { number: here, .. }) if here == number) {
                 traces.id = key.try_into().ok().map(BundleId::from_bytes);
-                traces.rows.push((Table::Ids, key.to_vec()));
             }
         }
         for table in [Table::Identities, Table::Expiry, Table::Destinations, Table::Queue] {

@@ -2,15 +2,19 @@
 
 use bundle_format::BundleId;
 
-use crate::store::bundles::endpoint_key;
+use crate::store::bundles::{IdRow, endpoint_key};
 use crate::store::facts::BundleFacts;
+use crate::store::membership::Membership;
 use crate::store::payloads::chunk_count;
-use crate::store::{Number, Retention, StoreError, Table, WriteTxn, expiry, identities};
+use crate::store::{Number, Partition, Retention, StoreError, Table, WriteTxn, expiry, identities};
 use crate::time::NodeTime;
 
 /// Whether the id of a discarded bundle is remembered, so that the bundle does not come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tombstone {
+    /// Until then, and in the set that is reconciled with neighbors as long as the bundle would not have expired: it went before
+    /// its time, and nobody is to offer it again.
+    InSetUntil(NodeTime),
     /// Until then, on the node's own scale; the memory is taken back within the hour that follows.
     Until(NodeTime),
     /// Not at all: the bundle may be received again.
@@ -56,15 +60,21 @@ impl WriteTxn<'_> {
     /// Remembers the id of a bundle that is not to come in, though it never was here.
     pub fn remember_gone(&mut self, id: &BundleId, tombstone: Tombstone) -> Result<(), StoreError> {
         match (self.view().find(id)?, tombstone) {
-            (None, Tombstone::Until(until)) => self.put_tombstone(id, until),
+            (None, Tombstone::Until(until)) => self.put_id(id, Some(IdRow::Gone { until, member: None })),
             _ => Ok(()),
         }
     }
 
     fn bury(&mut self, facts: &BundleFacts, tombstone: Tombstone) -> Result<(), StoreError> {
-        match tombstone {
-            Tombstone::Until(until) => self.put_tombstone(&facts.id, until),
-            Tombstone::None => self.delete(Table::Ids, facts.id.as_bytes()).map(drop),
-        }
+        let partition = Partition::of(&facts.destination);
+        let row = match tombstone {
+            Tombstone::InSetUntil(until) => {
+                let leaves = facts.deadline.min(until);
+                Some(IdRow::Gone { until, member: Some(Membership { leaves, partition }) })
+            }
+            Tombstone::Until(until) => Some(IdRow::Gone { until, member: None }),
+            Tombstone::None => None,
+        };
+        self.put_id(&facts.id, row)
     }
 }

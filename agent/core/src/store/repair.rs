@@ -8,9 +8,7 @@ use bundle_format::{BundleId, Eid};
 use crate::store::bundles::{IdRow, endpoint_key};
 use crate::store::check::Totals;
 use crate::store::facts::{behind, number_at};
-use crate::store::{
-    Fault, NeighborRecord, Number, Progress, Store, StoreError, Table, View, WriteTxn, tombstones,
-};
+use crate::store::{Fault, NeighborRecord, Number, Progress, Store, StoreError, Table, View, WriteTxn};
 
 /// What a repair did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,6 +63,7 @@ impl WriteTxn<'_> {
         let Some(table) = Table::ALL.get(cursor.table).copied() else { return Ok(0) };
         if table == Table::Usage {
             self.recount(repaired)?;
+            self.restore_cells(repaired)?;
             *cursor = Cursor { table: cursor.table + 1, after: None };
             return Ok(0);
         }
@@ -151,6 +150,7 @@ impl WriteTxn<'_> {
         repaired.rows += 1;
         match table {
             Table::Ids if is_sound && self.restore_tombstone(key)? => Ok(()),
+            Table::Ids => self.forget_id(key),
             Table::Neighbors if is_sound => self.restore_neighbor(key),
             _ => self.delete(table, key).map(drop),
         }
@@ -159,9 +159,17 @@ impl WriteTxn<'_> {
     /// An id that is remembered as gone stays so: its row among the tombstones is written again.
     fn restore_tombstone(&mut self, key: &[u8]) -> Result<bool, StoreError> {
         let Some(id) = key.try_into().ok().map(BundleId::from_bytes) else { return Ok(false) };
-        let Some(IdRow::Gone { until }) = self.view().id_row(&id)? else { return Ok(false) };
-        self.put(Table::Tombstones, &tombstones::key(until, &id), b"")?;
+        let Some(row @ IdRow::Gone { .. }) = self.view().id_row(&id)? else { return Ok(false) };
+        self.put_id(&id, Some(row))?;
         Ok(true)
+    }
+
+    /// An id that nothing accounts for goes, with all that follows from its row.
+    fn forget_id(&mut self, key: &[u8]) -> Result<(), StoreError> {
+        match key.try_into() {
+            Ok(id) => self.put_id(&BundleId::from_bytes(id), None),
+            Err(_) => self.delete(Table::Ids, key).map(drop),
+        }
     }
 
     /// A neighbor has the number that the list of endpoints has for it.
@@ -170,6 +178,17 @@ impl WriteTxn<'_> {
         let Some(mut record) = record else { return Ok(()) };
         record.number = self.settle_endpoint(record.number, &record.node)?;
         self.put_neighbor(&record)
+    }
+
+    /// Counts the set anew where its cells are wrong. Comes when all ids are as they should be.
+    fn restore_cells(&mut self, repaired: &mut Repaired) -> Result<(), StoreError> {
+        let cells = self.view().recounted_cells()?;
+        if self.settings().cells.is_known && self.view().set_cells()?.as_ref() == Some(&cells) {
+            return Ok(());
+        }
+        repaired.rows += 1;
+        self.take_set_changes();
+        self.checkpoint_cells(&cells)
     }
 
     /// Writes totals and usage anew where they are wrong.
@@ -200,7 +219,7 @@ impl WriteTxn<'_> {
 
 impl View<'_> {
     /// Keys of a table in their order, of sound and of damaged rows.
-    fn keys_from(
+    pub(crate) fn keys_from(
         &self,
         table: Table,
         after: Option<&[u8]>,

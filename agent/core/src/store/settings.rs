@@ -3,12 +3,13 @@
 use bundle_format::Eid;
 
 use crate::store::record::{Reader, Writer};
+use crate::store::set_log::CellsState;
 use crate::store::tables::misshapen;
 use crate::store::{StoreError, Table, Usage, View, WriteTxn};
 use crate::time::NodeTime;
 
 /// The format of the records and tables that this program reads and writes (`docs/store.md`).
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 pub(crate) const KEY: &[u8] = b"store";
 
@@ -33,6 +34,7 @@ pub struct Settings {
     pub(crate) next_endpoint: u32,
     pub(crate) total: Usage,
     pub(crate) unvouched: Usage,
+    pub(crate) cells: CellsState,
 }
 
 impl Settings {
@@ -48,12 +50,13 @@ impl Settings {
             next_endpoint: 1,
             total: Usage::default(),
             unvouched: Usage::default(),
+            cells: CellsState::EMPTY,
         }
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         let node = self.node.as_ref().map(Eid::to_cbor).unwrap_or_default();
-        Writer::with_capacity(96 + node.len())
+        Writer::with_capacity(128 + node.len())
             .u32(self.format_version)
             .u64(self.epoch)
             .u32(self.incarnation)
@@ -65,6 +68,10 @@ impl Settings {
             .u64(self.total.octets)
             .u64(self.unvouched.bundles)
             .u64(self.unvouched.octets)
+            .u8(u8::from(self.cells.is_known))
+            .u64(self.cells.covered)
+            .u64(self.cells.last)
+            .u64(self.cells.changes)
             .counted(&node)
             .done()
     }
@@ -86,6 +93,12 @@ impl Settings {
             next_endpoint: fields.u32()?,
             total: Usage { bundles: fields.u64()?, octets: fields.u64()? },
             unvouched: Usage { bundles: fields.u64()?, octets: fields.u64()? },
+            cells: CellsState {
+                is_known: fields.u8()? != 0,
+                covered: fields.u64()?,
+                last: fields.u64()?,
+                changes: fields.u64()?,
+            },
             node: match fields.counted()? {
                 [] => None,
                 node => Some(Eid::from_cbor(node).ok()?),

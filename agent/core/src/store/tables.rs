@@ -73,11 +73,19 @@ pub enum Table {
     Publications = 53,
     /// Hash of a node ID → a destination whose delivered bundles are being looked for.
     Purges = 54,
+    /// Growing number → ids that came into the set of ids, or left it.
+    SetLog = 60,
+    /// Block → cells of the set, as they were at a row of the log.
+    SetCells = 61,
+    /// Hour ‖ bundle id: a bundle that is gone leaves the set.
+    Departures = 62,
+    /// Partition ‖ number ‖ bundle id: what is in the set.
+    Members = 63,
 }
 
 impl Table {
     /// All of them, in the order of a repair: each behind those that it derives from.
-    pub(crate) const ALL: [Self; 28] = [
+    pub(crate) const ALL: [Self; 32] = [
         Self::Facts,
         Self::Contents,
         Self::Payloads,
@@ -85,7 +93,11 @@ impl Table {
         Self::Partials,
         Self::Chunks,
         Self::Tombstones,
+        Self::Departures,
+        Self::Members,
         Self::Ids,
+        Self::SetLog,
+        Self::SetCells,
         Self::Identities,
         Self::Expiry,
         Self::Destinations,
@@ -138,7 +150,11 @@ impl Table {
             | Self::Hearings
             | Self::Delivered
             | Self::Publications
-            | Self::Purges => SHARED,
+            | Self::Purges
+            | Self::SetLog
+            | Self::SetCells
+            | Self::Departures
+            | Self::Members => SHARED,
         }
     }
 
@@ -193,6 +209,10 @@ impl std::fmt::Display for Table {
             Self::Delivered => "what applications have taken",
             Self::Publications => "what this node published",
             Self::Purges => "deliveries to act upon",
+            Self::SetLog => "log of the set of ids",
+            Self::SetCells => "cells of the set of ids",
+            Self::Departures => "index of ids that leave the set",
+            Self::Members => "index of the set by partition",
         })
     }
 }

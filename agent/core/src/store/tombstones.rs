@@ -2,7 +2,7 @@
 
 use bundle_format::BundleId;
 
-use crate::store::bundles::{GONE, IdRow};
+use crate::store::bundles::IdRow;
 use crate::store::record::Writer;
 use crate::store::tables::misshapen;
 use crate::store::{StoreError, Table, View, WriteTxn};
@@ -14,12 +14,6 @@ const HOUR_MS: u64 = 3_600_000;
 pub(crate) fn key(until: NodeTime, id: &BundleId) -> Vec<u8> {
     let hour = u32::try_from(until.as_ms() / HOUR_MS).unwrap_or(u32::MAX);
     Writer::with_capacity(20).u32(hour).octets(id.as_bytes()).done()
-}
-
-/// The beginning of the hour that a key names.
-pub(crate) fn hour_at(key: &[u8]) -> Result<NodeTime, StoreError> {
-    let hour = key.first_chunk::<4>().ok_or_else(|| misshapen(Table::Tombstones, key))?;
-    Ok(NodeTime::from_ms(u64::from(u32::from_be_bytes(*hour)).saturating_mul(HOUR_MS)))
 }
 
 pub(crate) fn id_at(key: &[u8]) -> Result<BundleId, StoreError> {
@@ -37,13 +31,18 @@ impl View<'_> {
         })
     }
 
-    /// Keys of tombstones from hours that are over.
-    fn outlived(&self, now: NodeTime, limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+    /// Keys of tombstones, or of ids that leave the set, from hours that are over.
+    pub(crate) fn outlived(
+        &self,
+        table: Table,
+        now: NodeTime,
+        limit: usize,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
         let hour = (now.as_ms() / HOUR_MS).min(u64::from(u32::MAX));
         let mut outlived = Vec::new();
-        for row in self.rows(Table::Tombstones, b"")?.take(limit) {
+        for row in self.rows(table, b"")?.take(limit) {
             let (key, _) = row?;
-            let until = key.first_chunk::<4>().ok_or_else(|| misshapen(Table::Tombstones, key))?;
+            let until = key.first_chunk::<4>().ok_or_else(|| misshapen(table, key))?;
             if u64::from(u32::from_be_bytes(*until)) >= hour {
                 break;
             }
@@ -54,21 +53,14 @@ impl View<'_> {
 }
 
 impl WriteTxn<'_> {
-    /// Remembers an id as gone.
-    pub(crate) fn put_tombstone(&mut self, id: &BundleId, until: NodeTime) -> Result<(), StoreError> {
-        let row = Writer::with_capacity(9).u8(GONE).u64(until.as_ms()).done();
-        self.put(Table::Ids, id.as_bytes(), &row)?;
-        self.put(Table::Tombstones, &key(until, id), b"")
-    }
-
     /// Forgets at most `limit` ids whose time is over; whether some may be left.
     pub fn purge_tombstones(&mut self, now: NodeTime, limit: usize) -> Result<bool, StoreError> {
-        let outlived = self.view().outlived(now, limit)?;
+        let outlived = self.view().outlived(Table::Tombstones, now, limit)?;
         let is_full = outlived.len() == limit;
         for key in outlived {
             let id = id_at(&key)?;
             if let Some(IdRow::Gone { .. }) = self.view().id_row(&id)? {
-                self.delete(Table::Ids, id.as_bytes())?;
+                self.put_id(&id, None)?;
             }
             self.delete(Table::Tombstones, &key)?;
         }

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use heed::{RoTxn, RwTxn, WithoutTls};
 
-use crate::store::id_changes::IdChanges;
+use crate::store::set_log::{SetChange, SetChanges};
 use crate::store::settings::{self, Settings};
 use crate::store::space::{Allowance, FileUse, free_on_disk, is_disk_full};
 use crate::store::tables::{Rows, Tables, misshapen};
@@ -23,7 +23,7 @@ impl<'s> ReadTxn<'s> {
 
     /// What can be read.
     pub fn view(&self) -> View<'_> {
-        View { txn: &self.txn, tables: self.tables, settings: None }
+        View { txn: &self.txn, tables: self.tables, settings: None, unlogged: &[] }
     }
 }
 
@@ -40,7 +40,7 @@ pub struct WriteTxn<'s> {
     settings: Settings,
     settings_changed: bool,
     allowance: Allowance,
-    id_changes: IdChanges,
+    set_changes: SetChanges,
 }
 
 impl<'s> WriteTxn<'s> {
@@ -58,17 +58,19 @@ impl<'s> WriteTxn<'s> {
             settings,
             settings_changed: false,
             allowance,
-            id_changes: IdChanges::default(),
+            set_changes: SetChanges::default(),
         })
     }
 
     /// What can be read, with the changes of this transaction.
     pub fn view(&self) -> View<'_> {
-        View { txn: &self.txn, tables: &self.store.tables, settings: Some(&self.settings) }
+        let unlogged = self.set_changes.unlogged();
+        View { txn: &self.txn, tables: &self.store.tables, settings: Some(&self.settings), unlogged }
     }
 
     /// Makes the changes durable. When this returns, a power cut cannot undo them.
     pub fn commit(mut self) -> Result<(), StoreError> {
+        self.log_set_changes()?;
         if self.settings_changed {
             let body = self.settings.encode();
             self.put(Table::Settings, settings::KEY, &body)?;
@@ -101,18 +103,15 @@ impl<'s> WriteTxn<'s> {
         &mut self.settings
     }
 
+    pub(crate) fn set_changes_mut(&mut self) -> &mut SetChanges {
+        &mut self.set_changes
+    }
+
     pub(crate) fn witnessed_epoch(&self) -> u64 {
         self.store.witnessed_epoch()
     }
 
-    pub(crate) fn id_changes_mut(&mut self) -> &mut IdChanges {
-        &mut self.id_changes
-    }
-
     pub(crate) fn put(&mut self, table: Table, key: &[u8], body: &[u8]) -> Result<(), StoreError> {
-        if table == Table::Ids {
-            self.note_id_change(key, Some(body))?;
-        }
         self.store.tables.put(&mut self.txn, table, key, body)
     }
 
@@ -121,9 +120,6 @@ impl<'s> WriteTxn<'s> {
     }
 
     pub(crate) fn delete(&mut self, table: Table, key: &[u8]) -> Result<bool, StoreError> {
-        if table == Table::Ids {
-            self.note_id_change(key, None)?;
-        }
         self.store.tables.delete(&mut self.txn, table, key)
     }
 }
@@ -151,6 +147,8 @@ pub struct View<'t> {
     txn: &'t RoTxn<'t>,
     tables: &'t Tables,
     pub(crate) settings: Option<&'t Settings>,
+    /// What this transaction did to the set, and is not in the log yet.
+    pub(crate) unlogged: &'t [SetChange],
 }
 
 impl<'t> View<'t> {

@@ -14,4 +14,5 @@ mod neighbors;
 mod opening;
 mod raw;
 mod recipe;
+mod set;
 mod storing;

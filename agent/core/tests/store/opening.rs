@@ -162,9 +162,9 @@ fn a_store_of_another_word_size_is_named() {
 fn a_store_of_a_later_packmule_is_named() {
     let folder = tempfile::tempdir().unwrap();
     fill(folder.path(), 1);
-    crate::raw::rewrite_settings_as_version(folder.path(), 2);
+    crate::raw::rewrite_settings_as_version(folder.path(), 3);
     let error = refusal(folder.path());
-    assert!(matches!(error, StoreError::WrongFormat { found: 2, expected: 1, .. }), "{error}");
+    assert!(matches!(error, StoreError::WrongFormat { found: 3, expected: 2, .. }), "{error}");
 }
 
 #[test]

@@ -72,6 +72,8 @@ fn config(source: &NodeKey) -> Config {
         unsigned: Stance::Refuse,
         quota_octets: 1 << 40,
         stranger_quota_octets: 0,
+        source_quota_octets: 1 << 40,
+        group_quota_octets: 1 << 40,
         lifetime_ms_max: u64::MAX,
         hop_limit: 32,
         foreign: Vec::new(),

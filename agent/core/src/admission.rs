@@ -7,7 +7,7 @@ use crate::config::{Carry, Config, Stance};
 use crate::message::{MESSAGE_OCTETS_MAX, contact_endpoint};
 use crate::publishing::is_everybodys;
 use crate::refusal::Refusal;
-use crate::store::{BundleFacts, Standing, StoreError, View};
+use crate::store::{BundleFacts, Standing, StoreError, Usage, View, Worth};
 use crate::time::{NodeTime, Now};
 
 /// How far somebody vouches for a bundle's source.
@@ -89,7 +89,7 @@ pub fn consider(
     if is_for_us && head.is_administrative_record() {
         return Ok(None);
     }
-    over_quota(config, view, octets)
+    over_quota(config, view, (head, octets))
 }
 
 /// A source that could not come in whatever its signature says is told so before its payload is read.
@@ -120,9 +120,29 @@ fn is_known(view: View<'_>, head: &Head) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-fn over_quota(config: &Config, view: View<'_>, octets: u64) -> Result<Option<Refusal>, StoreError> {
-    let full = view.usage()?.octets.saturating_add(octets) > config.quota_octets;
-    Ok(full.then_some(Refusal::Quota { whose: "this node", quota_octets: config.quota_octets }))
+/// Whether a quota is used up, and nothing may go for this bundle.
+fn over_quota(
+    config: &Config,
+    view: View<'_>,
+    (head, octets): (&Head, u64),
+) -> Result<Option<Refusal>, StoreError> {
+    let primary = head.primary();
+    let over = |usage: Usage, quota_octets: u64| usage.octets.saturating_add(octets) > quota_octets;
+    let quota = |whose, quota_octets| Ok(Some(Refusal::Quota { whose, quota_octets }));
+    let source = primary.source.node_id().unwrap_or_else(|| primary.source.clone());
+    if !config.is_self(&source) && over(view.usage_of(&source)?, config.source_quota_octets) {
+        return quota("its source", config.source_quota_octets);
+    }
+    if !primary.destination.is_singleton()
+        && over(view.usage_of(&primary.destination)?, config.group_quota_octets)
+    {
+        return quota("its group", config.group_quota_octets);
+    }
+    let worth = Worth::of_head(head, &config.profile);
+    if over(view.usage()?, config.quota_octets) && view.least_valuable(worth)?.is_none() {
+        return quota("this node", config.quota_octets);
+    }
+    Ok(None)
 }
 
 /// Who vouches for a checked bundle, or why it stays outside.

@@ -23,6 +23,10 @@ pub struct Config {
     pub unsigned: Stance,
     /// Most octets of bundles in the store; more are refused.
     pub quota_octets: u64,
+    /// Most octets of bundles of one source; this node's own are not counted.
+    pub source_quota_octets: u64,
+    /// Most octets of bundles for one group.
+    pub group_quota_octets: u64,
     /// Most octets that all strangers and unsigned sources together may fill.
     pub stranger_quota_octets: u64,
     /// The longest lifetime that a received bundle is kept for, in milliseconds, whatever it asks.

@@ -15,6 +15,7 @@ mod custody;
 pub mod deliveries;
 mod dice;
 mod dispatching;
+mod evicting;
 mod expiring;
 mod hello;
 mod holding;

@@ -173,6 +173,13 @@ pub enum Notice {
         /// The source of the bundle.
         source: Eid,
     },
+    /// Bundles went so that more valuable ones have room.
+    Evicted {
+        /// How many.
+        bundles: u64,
+        /// Their octets together.
+        octets: u64,
+    },
     /// Bundles expired or were removed.
     Deleted {
         /// How many.

@@ -11,7 +11,9 @@ use crate::output::{Notice, Output};
 use crate::refusal::Refusal;
 use crate::reporting::Assertion;
 use crate::request::CustodyTransfer;
-use crate::store::{NewRecord, Number, PayloadPlace, Standing as SourceStanding, StoreError, WriteTxn};
+use crate::store::{
+    NewRecord, Number, PayloadPlace, Standing as SourceStanding, StoreError, Worth, WriteTxn,
+};
 use crate::time::Now;
 
 /// A bundle as it came, with what is known of its way here.
@@ -119,6 +121,13 @@ impl Agent {
         let answer = match self.question(now, arrival, store)? {
             Ok(vouched) => self.already_delivered(arrival, store.view())?.map_or(Ok(vouched), Err),
             refused => refused,
+        };
+        let answer = match answer {
+            Ok(vouched) if arrival.origin != Origin::Signal => {
+                let worth = Worth::of_head(arrival.bundle.head(), &self.config.profile);
+                self.make_room(arrival.bundle.octets(), worth, store)?.map_or(Ok(vouched), Err)
+            }
+            other => other,
         };
         match answer {
             Ok(vouched) => {

@@ -8,7 +8,7 @@ use crate::agent::Agent;
 use crate::receiving::{Arrival, Origin};
 use crate::refusal::Refusal;
 use crate::request::{Answer, Order, Report};
-use crate::store::{Number, PayloadPlace, StoreError, WriteTxn};
+use crate::store::{Number, PayloadPlace, StoreError, Worth, WriteTxn};
 use crate::time::Now;
 
 /// A transmission whose chunks are on their way into the store.
@@ -120,7 +120,9 @@ impl Agent {
             return Ok(Some(Refusal::TooLarge { octets, most }));
         }
         let quota_octets = self.config.quota_octets;
-        let full = store.view().usage()?.octets.saturating_add(octets) > quota_octets;
+        let worth = Worth::of_message(order.metadata.priority);
+        let full = store.view().usage()?.octets.saturating_add(octets) > quota_octets
+            && store.view().least_valuable(worth)?.is_none();
         Ok(full.then_some(Refusal::Quota { whose: "this node", quota_octets }))
     }
 }

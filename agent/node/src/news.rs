@@ -134,6 +134,9 @@ fn log(notice: &Notice) {
         Notice::PartialSpoiled { source } => {
             tracing::warn!(%source, "parts of a large bundle did not fit together: a neighbor sent wrong ones; it is taken again");
         }
+        Notice::Evicted { bundles, octets } => {
+            tracing::info!(bundles, octets, "bundles went to make room for more valuable ones");
+        }
         Notice::Deleted { bundles } => tracing::debug!(bundles, "deleted"),
         Notice::Quarantined { number } => {
             tracing::error!(?number, "a damaged record was taken out; neighbors will offer the bundle again");

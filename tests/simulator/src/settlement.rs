@@ -83,6 +83,8 @@ fn config(scenario: &Scenario, node: NodeIndex) -> Config {
         unsigned: role.unsigned,
         quota_octets: role.quota_octets,
         stranger_quota_octets: role.quota_octets,
+        source_quota_octets: 1 << 40,
+        group_quota_octets: 1 << 40,
         lifetime_ms_max: LIFETIME_MS_MAX,
         hop_limit: 64,
         custodians: None,

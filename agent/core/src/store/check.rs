@@ -26,7 +26,7 @@ const PROGRESS_ROWS: u64 = 1024;
 pub(crate) struct Totals {
     pub(crate) total: Usage,
     pub(crate) unvouched: Usage,
-    pub(crate) by_node: BTreeMap<u32, Usage>,
+    pub(crate) by_endpoint: BTreeMap<u32, Usage>,
 }
 
 impl View<'_> {
@@ -69,8 +69,10 @@ impl View<'_> {
             if facts.standing == Standing::Unvouched {
                 totals.unvouched = totals.unvouched.with(&facts);
             }
-            let node = totals.by_node.entry(facts.node_number).or_default();
-            *node = node.with(&facts);
+            for endpoint in facts.charged() {
+                let usage = totals.by_endpoint.entry(endpoint).or_default();
+                *usage = usage.with(&facts);
+            }
         }
         Ok(totals)
     }
@@ -136,7 +138,7 @@ impl Check<'_, '_> {
         if !self.view.are_cells_true()? {
             wrong(Table::SetCells, b"", Fault::Wrong);
         }
-        for (node, usage) in &totals.by_node {
+        for (node, usage) in &totals.by_endpoint {
             let key = node.to_be_bytes();
             match self.view.usage_of_number(*node) {
                 Ok(found) if found == *usage => {}
@@ -148,7 +150,7 @@ impl Check<'_, '_> {
         }
         for row in self.view.rows(Table::Usage, b"")?.filter_map(Result::ok) {
             let node = row.0.try_into().map(u32::from_be_bytes);
-            if !node.is_ok_and(|node| totals.by_node.contains_key(&node)) {
+            if !node.is_ok_and(|node| totals.by_endpoint.contains_key(&node)) {
                 wrong(Table::Usage, row.0, Fault::Orphan);
             }
         }

@@ -10,7 +10,7 @@ use crate::store::insertion::held_row;
 use crate::store::payloads::{CHUNK_OCTETS, Staging, chunk_count, chunk_key};
 use crate::store::{
     DeliveredRun, Hearing, NeighborRecord, Number, Owed, Publication, StoreError, Table, TrustEntry, View,
-    endpoints, expiry, held, identities, records, set_log,
+    endpoints, eviction, expiry, held, identities, records, set_log,
 };
 
 impl View<'_> {
@@ -77,6 +77,9 @@ impl View<'_> {
         expect(Table::Identities, &identities::key(facts), facts.id.as_bytes())?;
         expect(Table::Expiry, &expiry::key(facts.deadline, number), b"")?;
         expect(Table::Destinations, &endpoint_key(facts.destination_number, number), b"")?;
+        if self.is_evictable(facts)? {
+            expect(Table::Eviction, &eviction::row(facts), b"")?;
+        }
         if let Some((key, body)) = records::row(facts) {
             expect(Table::Records, &key, &body)?;
         }
@@ -135,6 +138,10 @@ impl View<'_> {
             Table::Destinations | Table::Queue => self
                 .sound_facts(number_at(table, key)?)?
                 .is_some_and(|facts| endpoint_key(facts.destination_number, facts.number) == key),
+            Table::Eviction => match self.sound_facts(number_at(table, key)?)? {
+                Some(facts) => eviction::row(&facts) == key && self.is_evictable(&facts)?,
+                None => false,
+            },
             Table::Endpoints => {
                 let (number, eid): (u32, Eid) = endpoints::decode(key, body)?;
                 self.is_endpoint_needed(number, &eid)?

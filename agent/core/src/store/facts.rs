@@ -140,6 +140,12 @@ impl BundleFacts {
         self.source.node_id().unwrap_or_else(|| self.source.clone())
     }
 
+    /// The endpoints that its octets are counted for: its source's node, and the group that it is for.
+    pub(crate) fn charged(&self) -> impl Iterator<Item = u32> {
+        let group = (!self.destination.is_singleton()).then_some(self.destination_number);
+        [self.node_number].into_iter().chain(group.filter(|group| *group != self.node_number))
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let (source, destination) = (self.source.to_cbor(), self.destination.to_cbor());
         let fields = Writer::with_capacity(FIXED_OCTETS + 64 + source.len() + destination.len())

@@ -28,15 +28,16 @@ impl WriteTxn<'_> {
     pub fn enqueue(&mut self, endpoint: &Eid, number: Number) -> Result<(), StoreError> {
         let Some(facts) = self.view().facts(number)? else { return Ok(()) };
         assert!(facts.destination == *endpoint, "a bundle waits at its own destination");
-        self.put(Table::Queue, &endpoint_key(facts.destination_number, number), b"")
+        self.put(Table::Queue, &endpoint_key(facts.destination_number, number), b"")?;
+        self.settle_evictability(number)
     }
 
     /// An application has taken a bundle; whether it waited there.
     pub fn dequeue(&mut self, endpoint: &Eid, number: Number) -> Result<bool, StoreError> {
-        match self.view().endpoint(endpoint)? {
-            Some(endpoint) => self.delete(Table::Queue, &endpoint_key(endpoint, number)),
-            None => Ok(false),
-        }
+        let Some(endpoint) = self.view().endpoint(endpoint)? else { return Ok(false) };
+        let waited = self.delete(Table::Queue, &endpoint_key(endpoint, number))?;
+        self.settle_evictability(number)?;
+        Ok(waited)
     }
 
     /// Nobody waits for an endpoint's bundles any more.
@@ -53,13 +54,15 @@ impl WriteTxn<'_> {
     pub fn set_retention(&mut self, number: Number, retention: Retention) -> Result<(), StoreError> {
         let Some(mut facts) = self.view().facts(number)? else { return Ok(()) };
         facts.retention = retention;
-        self.put(Table::Facts, &number.key(), &facts.encode())
+        self.put(Table::Facts, &number.key(), &facts.encode())?;
+        self.settle_evictability(number)
     }
 
     /// Notes that a bundle's destination has it.
     pub fn mark_delivered(&mut self, number: Number) -> Result<(), StoreError> {
         let Some(mut facts) = self.view().facts(number)? else { return Ok(()) };
         facts.delivered = true;
-        self.put(Table::Facts, &number.key(), &facts.encode())
+        self.put(Table::Facts, &number.key(), &facts.encode())?;
+        self.settle_evictability(number)
     }
 }

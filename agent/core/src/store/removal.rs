@@ -35,6 +35,7 @@ impl WriteTxn<'_> {
         tombstone: Tombstone,
     ) -> Result<(), StoreError> {
         let key = facts.number.key();
+        self.forget_evictability(facts)?;
         self.delete(Table::Facts, &key)?;
         self.delete(Table::Contents, &key)?;
         if let Some(payload) = facts.payload {

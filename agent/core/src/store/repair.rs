@@ -8,7 +8,9 @@ use bundle_format::{BundleId, Eid};
 use crate::store::bundles::{IdRow, endpoint_key};
 use crate::store::check::Totals;
 use crate::store::facts::{behind, number_at};
-use crate::store::{Fault, NeighborRecord, Number, Progress, Store, StoreError, Table, View, WriteTxn};
+use crate::store::{
+    Fault, NeighborRecord, Number, Progress, Store, StoreError, Table, View, WriteTxn, eviction,
+};
 
 /// What a repair did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -119,6 +121,9 @@ impl WriteTxn<'_> {
         if was_queued {
             self.put(Table::Queue, &endpoint_key(facts.destination_number, number), b"")?;
         }
+        if self.view().is_evictable(&facts)? {
+            self.put(Table::Eviction, &eviction::row(&facts), b"")?;
+        }
         Ok(())
     }
 
@@ -152,6 +157,11 @@ impl WriteTxn<'_> {
             Table::Ids if is_sound && self.restore_tombstone(key)? => Ok(()),
             Table::Ids => self.forget_id(key),
             Table::Neighbors if is_sound => self.restore_neighbor(key),
+            // A bundle that waits for nobody any more may go.
+            Table::Queue => {
+                self.delete(table, key)?;
+                number_at(table, key).map_or(Ok(()), |number| self.settle_evictability(number))
+            }
             _ => self.delete(table, key).map(drop),
         }
     }
@@ -193,7 +203,7 @@ impl WriteTxn<'_> {
 
     /// Writes totals and usage anew where they are wrong.
     fn recount(&mut self, repaired: &mut Repaired) -> Result<(), StoreError> {
-        let Totals { total, unvouched, by_node } = self.view().totals()?;
+        let Totals { total, unvouched, by_endpoint } = self.view().totals()?;
         if (self.settings().total, self.settings().unvouched) != (total, unvouched) {
             let settings = self.settings_mut();
             (settings.total, settings.unvouched) = (total, unvouched);
@@ -201,12 +211,12 @@ impl WriteTxn<'_> {
         }
         for key in self.view().keys_from(Table::Usage, None, usize::MAX)? {
             let node = key.as_slice().try_into().map(u32::from_be_bytes);
-            if !node.is_ok_and(|node| by_node.contains_key(&node)) {
+            if !node.is_ok_and(|node| by_endpoint.contains_key(&node)) {
                 self.delete(Table::Usage, &key)?;
                 repaired.rows += 1;
             }
         }
-        for (node, usage) in by_node {
+        for (node, usage) in by_endpoint {
             let right = matches!(self.view().usage_of_number(node), Ok(found) if found == usage);
             if !right {
                 self.put(Table::Usage, &node.to_be_bytes(), &usage.encode())?;

@@ -81,11 +81,13 @@ pub enum Table {
     Departures = 62,
     /// Partition ‖ number ‖ bundle id: what is in the set.
     Members = 63,
+    /// Worth ‖ number: bundles that may go when room is needed, the least valuable first.
+    Eviction = 70,
 }
 
 impl Table {
     /// All of them, in the order of a repair: each behind those that it derives from.
-    pub(crate) const ALL: [Self; 32] = [
+    pub(crate) const ALL: [Self; 33] = [
         Self::Facts,
         Self::Contents,
         Self::Payloads,
@@ -102,6 +104,7 @@ impl Table {
         Self::Expiry,
         Self::Destinations,
         Self::Queue,
+        Self::Eviction,
         Self::Records,
         Self::Hearings,
         Self::Delivered,
@@ -154,7 +157,8 @@ impl Table {
             | Self::SetLog
             | Self::SetCells
             | Self::Departures
-            | Self::Members => SHARED,
+            | Self::Members
+            | Self::Eviction => SHARED,
         }
     }
 
@@ -213,6 +217,7 @@ impl std::fmt::Display for Table {
             Self::SetCells => "cells of the set of ids",
             Self::Departures => "index of ids that leave the set",
             Self::Members => "index of the set by partition",
+            Self::Eviction => "index of what may go",
         })
     }
 }

@@ -55,7 +55,7 @@ impl View<'_> {
         }
     }
 
-    /// What the bundles fill whose source is an endpoint of this node.
+    /// What the bundles fill whose source is an endpoint of this node, or whose destination is this group.
     pub fn usage_of(&self, node: &Eid) -> Result<Usage, StoreError> {
         match self.endpoint(node)? {
             Some(number) => self.usage_of_number(number),
@@ -76,8 +76,11 @@ impl WriteTxn<'_> {
         if facts.standing == Standing::Unvouched {
             settings.unvouched = settings.unvouched.with(facts);
         }
-        let usage = self.view().usage_of_number(facts.node_number)?.with(facts);
-        self.put(Table::Usage, &facts.node_number.to_be_bytes(), &usage.encode())
+        for endpoint in facts.charged() {
+            let usage = self.view().usage_of_number(endpoint)?.with(facts);
+            self.put(Table::Usage, &endpoint.to_be_bytes(), &usage.encode())?;
+        }
+        Ok(())
     }
 
     /// Somebody vouches for a bundle's source now: it no longer counts towards what strangers may fill.
@@ -98,12 +101,15 @@ impl WriteTxn<'_> {
         if facts.standing == Standing::Unvouched {
             settings.unvouched = settings.unvouched.without(facts);
         }
-        let usage = self.view().usage_of_number(facts.node_number)?.without(facts);
-        let key = facts.node_number.to_be_bytes();
-        if usage.bundles > 0 {
-            return self.put(Table::Usage, &key, &usage.encode());
+        for endpoint in facts.charged() {
+            let usage = self.view().usage_of_number(endpoint)?.without(facts);
+            let key = endpoint.to_be_bytes();
+            if usage.bundles > 0 {
+                self.put(Table::Usage, &key, &usage.encode())?;
+            } else {
+                self.delete(Table::Usage, &key)?;
+            }
         }
-        self.delete(Table::Usage, &key)?;
         self.release_endpoint(facts.node_number, &facts.charged_node())
     }
 }

@@ -8,6 +8,7 @@
 mod contact;
 mod custody;
 mod door;
+mod evicting;
 mod meetings;
 mod parts;
 mod published;

@@ -51,6 +51,8 @@ pub(crate) fn config(name: &str) -> Config {
         unsigned: Stance::Refuse,
         quota_octets: 1 << 30,
         stranger_quota_octets: 1 << 20,
+        source_quota_octets: 1 << 40,
+        group_quota_octets: 1 << 40,
         lifetime_ms_max: 365 * DAY_MS,
         hop_limit: 64,
         foreign: Vec::new(),

@@ -24,6 +24,8 @@ const KEYS: &[&str] = &[
     "unsigned",
     "quota",
     "stranger_quota",
+    "source_quota",
+    "group_quota",
     "bundle_max",
     "lifetime_max",
     "hop_limit",
@@ -54,6 +56,8 @@ struct Raw {
     unsigned: Option<Text>,
     quota: Option<Text>,
     stranger_quota: Option<Text>,
+    source_quota: Option<Text>,
+    group_quota: Option<Text>,
     bundle_max: Option<Text>,
     lifetime_max: Option<Text>,
     hop_limit: Option<Spanned<u8>>,
@@ -200,6 +204,14 @@ fn read_policy(raw: &Raw, settings: &mut Settings) -> At<()> {
 fn read_quantities(raw: &Raw, settings: &mut Settings) -> At<()> {
     if let Some(text) = &raw.quota {
         settings.quota_octets = size("quota", text)?;
+        settings.source_quota_octets = settings.quota_octets / 2;
+        settings.group_quota_octets = settings.quota_octets / 4 * 3;
+    }
+    if let Some(text) = &raw.source_quota {
+        settings.source_quota_octets = size("source_quota", text)?;
+    }
+    if let Some(text) = &raw.group_quota {
+        settings.group_quota_octets = size("group_quota", text)?;
     }
     if let Some(text) = &raw.stranger_quota {
         settings.stranger_quota_octets = size("stranger_quota", text)?;

@@ -40,6 +40,10 @@ pub struct Settings {
     pub quota_octets: u64,
     /// Most octets of bundles that nobody vouches for.
     pub stranger_quota_octets: u64,
+    /// Most octets of bundles of one source.
+    pub source_quota_octets: u64,
+    /// Most octets of bundles for one group.
+    pub group_quota_octets: u64,
     /// The largest bundle that is taken, in octets.
     pub bundle_octets_max: u64,
     /// The longest that a bundle is kept, in milliseconds.
@@ -107,6 +111,8 @@ impl Settings {
             unsigned: Stance::Refuse,
             quota_octets: 4 << 30,
             stranger_quota_octets: 64 << 20,
+            source_quota_octets: 2 << 30,
+            group_quota_octets: 3 << 30,
             bundle_octets_max: Limits::default().bundle_octets_max,
             lifetime_ms_max: 365 * 86_400_000,
             hop_limit: 32,
@@ -138,6 +144,8 @@ impl Settings {
             unsigned: self.unsigned,
             quota_octets: self.quota_octets,
             stranger_quota_octets: self.stranger_quota_octets,
+            source_quota_octets: self.source_quota_octets,
+            group_quota_octets: self.group_quota_octets,
             lifetime_ms_max: self.lifetime_ms_max,
             hop_limit: self.hop_limit,
             custodians: self.custodians.clone(),

@@ -34,6 +34,12 @@ node = "@NODE@"
 # quota = "4 GiB"
 # stranger_quota = "64 MiB"
 
+# How much of it the bundles of one other node may fill, and those for one group: half, and three quarters of the quota,
+# unless said otherwise. Where the quota is used up, what is worth less goes for what is worth more, never what
+# this node answers for.
+# source_quota = "2 GiB"
+# group_quota = "3 GiB"
+
 # The largest bundle that is taken, and the longest that a bundle is kept, whatever it asks for.
 # bundle_max = "1 GiB"
 # lifetime_max = "365d"

@@ -1,0 +1,91 @@
+//! The index of what may go when room is needed, the least valuable first: bundles that nobody here answers for and that no
+//! application waits for.
+//!
+//! A row derives from a bundle's facts and from whether the bundle waits in a queue; every procedure that changes one of them
+//! calls [`WriteTxn::settle_evictability`].
+
+use crate::store::bundles::endpoint_key;
+use crate::store::facts::{BundleFacts, number_at, priority_code};
+use crate::store::{Number, Retention, StoreError, Table, View, WriteTxn};
+
+/// The place of a bundle in the order of eviction: the smallest goes first; of equals the one that came first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Worth(u8);
+
+impl Worth {
+    /// Its destination has had it.
+    const DELIVERED: Self = Self(0);
+    /// What nodes say to each other: small, and others depend on it.
+    pub(crate) const PROTOCOL: Self = Self(4);
+
+    /// What a message is worth that was not delivered yet.
+    pub fn of_message(priority: bundle_format::Priority) -> Self {
+        Self(1 + priority_code(priority))
+    }
+
+    fn of(facts: &BundleFacts) -> Self {
+        if facts.delivered {
+            Self::DELIVERED
+        } else if facts.is_administrative || facts.record.is_some() {
+            Self::PROTOCOL
+        } else {
+            Self::of_message(facts.priority)
+        }
+    }
+}
+
+fn key(worth: Worth, number: Number) -> [u8; 9] {
+    let mut key = [worth.0; 9];
+    if let Some(rest) = key.last_chunk_mut::<8>() {
+        *rest = number.key();
+    }
+    key
+}
+
+/// The key of the row that a bundle has where it may go.
+pub(crate) fn row(facts: &BundleFacts) -> [u8; 9] {
+    key(Worth::of(facts), facts.number)
+}
+
+impl View<'_> {
+    /// The bundle that is to go next, if there is one that is worth no more than this.
+    pub fn least_valuable(&self, at_most: Worth) -> Result<Option<Number>, StoreError> {
+        let Some(first) = self.rows(Table::Eviction, b"")?.next() else { return Ok(None) };
+        let (key, _) = first?;
+        match key.first() {
+            Some(worth) if *worth <= at_most.0 => number_at(Table::Eviction, key).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether a bundle may go when room is needed.
+    pub(crate) fn is_evictable(&self, facts: &BundleFacts) -> Result<bool, StoreError> {
+        let waits = self.has(Table::Queue, &endpoint_key(facts.destination_number, facts.number))?;
+        Ok(!waits && !facts.retention.contains(Retention::CUSTODY))
+    }
+}
+
+impl WriteTxn<'_> {
+    /// Brings the row of a bundle up to date, whose facts or whose place in a queue have changed.
+    pub(crate) fn settle_evictability(&mut self, number: Number) -> Result<(), StoreError> {
+        let Some(facts) = self.view().facts(number)? else { return Ok(()) };
+        let wanted = row(&facts);
+        let delivered = key(Worth::DELIVERED, number);
+        let undelivered = row(&BundleFacts { delivered: false, ..facts.clone() });
+        let is_evictable = self.view().is_evictable(&facts)?;
+        for other in [delivered, undelivered] {
+            let keep = is_evictable && other == wanted;
+            match (keep, self.view().has(Table::Eviction, &other)?) {
+                (true, false) => self.put(Table::Eviction, &other, b"")?,
+                (false, true) => drop(self.delete(Table::Eviction, &other)?),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A bundle goes for good: its row with it.
+    pub(crate) fn forget_evictability(&mut self, facts: &BundleFacts) -> Result<(), StoreError> {
+        self.delete(Table::Eviction, &row(facts)).map(drop)
+    }
+}

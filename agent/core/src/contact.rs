@@ -49,7 +49,7 @@ pub(crate) struct Contact {
     /// Something could not wait in `pending`: look through the store again.
     pub(crate) overflowed: bool,
     pub(crate) pending: BTreeSet<Rank>,
-    /// What needs no further try during this contact: refused for good, or taken by a neighbor whose word does not
+    /// What needs no further try during this contact: refused for good, too large for the link, or taken by a neighbor whose word does not
     /// count beyond it.
     pub(crate) settled: BTreeSet<Number>,
     /// The neighbor asked for a pause until then.
@@ -148,6 +148,10 @@ impl Contact {
 
     pub(crate) fn has_window(&self) -> bool {
         self.bundles_in_flight.len() < WINDOW_BUNDLES && self.octets_in_flight < WINDOW_OCTETS
+    }
+
+    pub(crate) fn has_bundles_in_flight(&self) -> bool {
+        !self.bundles_in_flight.is_empty()
     }
 
     pub(crate) fn messages_in_flight(&self) -> usize {

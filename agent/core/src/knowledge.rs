@@ -103,6 +103,11 @@ fn known(view: View<'_>, node: Eid) -> Result<KnownNode, StoreError> {
     Ok(KnownNode { node, card, heard })
 }
 
+/// The last card of a node, as long as it is here.
+pub(crate) fn card_of(view: View<'_>, node: &Eid) -> Result<Option<Card>, StoreError> {
+    view.hearing(node)?.map_or(Ok(None), |hearing| card(view, &hearing))
+}
+
 /// A card that is still in the store; one that cannot be read says nothing.
 fn card(view: View<'_>, hearing: &Hearing) -> Result<Option<Card>, StoreError> {
     match view.small_payload(hearing.card, CARD_OCTETS_MAX) {

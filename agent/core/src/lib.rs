@@ -24,6 +24,7 @@ pub mod knowledge;
 mod listing;
 mod message;
 pub mod output;
+pub mod owing;
 mod partials;
 mod pouring;
 mod publishing;

@@ -74,6 +74,7 @@ impl Agent {
             self.pump(now, id, store)?;
             self.offer_due(now, id, store)?;
             self.pour(now, id, store)?;
+            self.note_agreement(id, store)?;
         }
         Ok(())
     }
@@ -227,7 +228,10 @@ impl Agent {
             return Ok(None);
         }
         let Some(facts) = view.facts(number)? else { return Ok(None) };
-        if !self.wanted_by(contact, &facts.destination) || self.goes_straight(contact, &facts) {
+        if !self.config.is_for_others(&facts)
+            || !self.wanted_by(contact, &facts.destination)
+            || self.goes_straight(contact, &facts)
+        {
             return Ok(None);
         }
         if let Some(neighbor) = contact.authenticated()

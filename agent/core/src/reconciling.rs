@@ -17,7 +17,7 @@ use crate::output::Standing;
 use crate::reconciliation::{Reconciliation, Terms, Verdict};
 use crate::scope::Scope;
 use crate::sketch::{CELLS_MAX, Cell, Prefix};
-use crate::store::{Presence, StoreError, WriteTxn};
+use crate::store::{Number, Presence, StoreError, WriteTxn};
 use crate::time::{NodeTime, Now};
 
 /// Bundles looked at in one step: a few milliseconds of reads.
@@ -42,6 +42,8 @@ pub(crate) struct Gathering {
     after: Option<BundleId>,
     prefix: Prefix,
     scope: Scope,
+    /// Bundles from this number on came since, and are offered as they come.
+    until: Option<Number>,
 }
 
 /// What one neighbor has and we lack.
@@ -73,7 +75,13 @@ pub(crate) struct Exchanges {
     /// The neighbor answers nothing: it does not trust us, or knows no such messages.
     pub(crate) is_deaf: bool,
     /// The last one ended without our knowing whether it told the neighbor all.
-    is_unsure: bool,
+    pub(crate) is_unsure: bool,
+    /// Where it ends well, what the neighbor lacks of the bundles below this number is known, and queued.
+    pub(crate) tells_up_to: Option<Number>,
+    /// What was agreed upon during this contact.
+    pub(crate) agreed: Option<Number>,
+    /// An exchange was begun to find out what came of one of which only the neighbor knows.
+    checked: bool,
     pub(crate) lacking: Lacking,
 }
 
@@ -82,9 +90,10 @@ impl Agent {
     pub(crate) fn begin_exchange(&mut self, now: Now, id: ContactId) {
         let Some(contact) = self.contacts.get(&id) else { return };
         let Some(scope) = self.scope_with(contact) else { return };
-        let gathering = Gathering { after: None, prefix: Prefix::new(CELLS_MAX), scope };
+        let gathering = Gathering { after: None, prefix: Prefix::new(CELLS_MAX), scope, until: None };
         let Some(contact) = self.contacts.get_mut(&id) else { return };
         contact.exchanges.next = now.node.after_ms(PAUSE_MS);
+        contact.exchanges.tells_up_to = None;
         contact.exchanges.begun = contact.exchanges.begun.saturating_add(1);
         contact.listing = Listing::Gathering(Box::new(gathering));
     }
@@ -144,6 +153,9 @@ impl Agent {
         gathering: &mut Gathering,
         store: &mut WriteTxn<'_>,
     ) -> Result<bool, StoreError> {
+        if gathering.until.is_none() {
+            gathering.until = Some(Number::new(store.view().settings()?.next_number));
+        }
         let ids = store.view().ids_from(gathering.after, GATHERED_PER_STEP)?;
         for (id, number) in &ids {
             let Some(facts) = store.view().facts(*number)? else { continue };
@@ -172,6 +184,7 @@ impl Agent {
         };
         let early = contact.exchanges.early.take();
         let asks = early.is_none_or(|early| early.interest == [0; 8]);
+        contact.exchanges.tells_up_to = gathering.until;
         let exchange = Reconciliation::begin(terms, gathering.prefix, asks, now.node);
         contact.listing = Listing::Reconciling(Box::new(exchange));
         contact.exchanges.is_unsure = true;
@@ -277,6 +290,11 @@ impl Agent {
         self.say_what_is_due(now, id, store)?;
         let Some(contact) = self.contacts.get_mut(&id) else { return Ok(()) };
         contact.exchanges.is_unsure = verdict == Verdict::Served;
+        if verdict == Verdict::Served {
+            contact.exchanges.tells_up_to = None;
+        }
+        let is_to_check = verdict == Verdict::Served && !contact.exchanges.checked;
+        contact.exchanges.checked |= is_to_check;
         contact.exchanges.is_deaf = verdict == Verdict::Unwelcome;
         contact.listing = match verdict {
             Verdict::Equal | Verdict::WeAreEmpty | Verdict::Served | Verdict::Decoded { .. } => Listing::Idle,
@@ -285,6 +303,10 @@ impl Agent {
         };
         if let Verdict::Decoded { ours, theirs } = verdict {
             self.queue_difference(id, &ours, theirs, store)?;
+        }
+        if is_to_check {
+            self.begin_exchange(now, id);
+            self.unfinished = true;
         }
         Ok(())
     }

@@ -110,6 +110,8 @@ impl Agent {
                 let transfer = contact.launch(InFlight::Bundle { rank, id: bundle, octets: parcel.octets() });
                 contact.custody.launched(transfer, now.node);
                 self.emit(Output::Send { contact: id, transfer, parcel });
+            } else {
+                contact.settled.insert(rank.1);
             }
         }
         self.contacts.insert(id, contact);

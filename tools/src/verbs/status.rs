@@ -167,9 +167,10 @@ fn neighbor(neighbor: &NeighborReport) -> Vec<String> {
         0 => ("UP", "now".to_owned()),
         ms => ("away", format!("{} ago", span_ms(ms))),
     };
-    let owed = match neighbor.owed_bundles {
-        0 => "nothing".to_owned(),
-        bundles => count(bundles, "bundle"),
+    let owed = match (neighbor.owed_bundles, neighbor.owed_may_be_more) {
+        (0, false) => "nothing".to_owned(),
+        (bundles, false) => count(bundles, "bundle"),
+        (bundles, true) => format!("at least {}", count(bundles, "bundle")),
     };
     vec![neighbor.node.to_string(), neighbor.link.clone(), state.to_owned(), met, owed]
 }

@@ -100,11 +100,6 @@ impl View<'_> {
         Ok(count)
     }
 
-    /// How many of the bundles here a neighbor is not known to have.
-    pub fn owed_count(&self, neighbor: &Eid) -> Result<u64, StoreError> {
-        Ok(self.usage()?.bundles.saturating_sub(self.held_count(neighbor)?))
-    }
-
     fn each_block(&self, neighbor: u32, mut look: impl FnMut(&[u8], &Bitmap)) -> Result<(), StoreError> {
         let mut after = None;
         while let Some(row) =

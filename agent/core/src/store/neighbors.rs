@@ -5,7 +5,7 @@ use bundle_format::{DtnTime, Eid, PublicKey};
 use crate::store::endpoints::name_key;
 use crate::store::record::{Reader, Writer};
 use crate::store::tables::misshapen;
-use crate::store::{StoreError, Table, View, WriteTxn};
+use crate::store::{Number, StoreError, Table, View, WriteTxn};
 use crate::time::{NodeTime, Now};
 
 /// What an authenticated neighbor showed of itself at the beginning of a contact.
@@ -36,11 +36,16 @@ pub struct NeighborRecord {
     pub met_utc: Option<DtnTime>,
     /// The link of the last contact, for people; empty if there was none.
     pub link: String,
+    /// Bundles here with smaller numbers, as far as it wants them, need not be counted as owed: an exchange showed that it has them, or
+    /// they were sent since and it took them. Neither is noted one by one.
+    pub agreed: Number,
     pub(crate) number: u32,
 }
 
 /// Octets of a link's name that are kept.
 const LINK_OCTETS_MAX: usize = 256;
+/// Where nothing is agreed.
+const NOTHING: Number = Number::new(0);
 
 impl NeighborRecord {
     fn encode(&self) -> Vec<u8> {
@@ -50,7 +55,8 @@ impl NeighborRecord {
             .octets(&self.key.map_or([0; 32], |key| *key.as_bytes()))
             .u64(self.epoch)
             .u64(self.met.as_ms())
-            .u64(self.met_utc.map_or(0, |time| time.0));
+            .u64(self.met_utc.map_or(0, |time| time.0))
+            .u64(self.agreed.value());
         fields.counted(&self.node.to_cbor()).counted(self.link.as_bytes()).done()
     }
 
@@ -65,6 +71,7 @@ impl NeighborRecord {
             epoch: fields.u64()?,
             met: NodeTime::from_ms(fields.u64()?),
             met_utc: Some(fields.u64()?).filter(|time| *time != 0).map(DtnTime),
+            agreed: Number::new(fields.u64()?),
             node: Eid::from_cbor(fields.counted()?).ok()?,
             link: String::from_utf8(fields.counted()?.to_vec()).ok()?,
         })
@@ -114,8 +121,17 @@ impl WriteTxn<'_> {
             met: contact.now.node,
             met_utc: contact.now.utc,
             link: shortened(&contact.link),
+            agreed: known.filter(|_| !changed).map_or(NOTHING, |known| known.agreed),
             number,
         })
+    }
+
+    /// A neighbor has all bundles below this number that it wants.
+    pub fn note_agreed(&mut self, node: &Eid, agreed: Number) -> Result<(), StoreError> {
+        match self.view().neighbor(node)? {
+            Some(record) if record.agreed < agreed => self.put_neighbor(&NeighborRecord { agreed, ..record }),
+            _ => Ok(()),
+        }
     }
 
     /// Forgets a neighbor and what it has; whether it was known.
@@ -140,6 +156,7 @@ impl WriteTxn<'_> {
             met: NodeTime::default(),
             met_utc: None,
             link: String::new(),
+            agreed: NOTHING,
             number,
         })?;
         Ok(number)

@@ -175,6 +175,19 @@ fn what_was_delivered_is_dropped_everywhere_and_marked_at_its_source() {
 }
 
 #[test]
+fn a_card_that_was_replaced_leaves_no_id_in_the_set() {
+    let mut node = self::node("n", &[]);
+    idle(&mut node, 2 * MINUTE_MS);
+    let first = the_only(&node, &cards_group()).id();
+    idle(&mut node, 25 * 60 * MINUTE_MS);
+    let second = the_only(&node, &cards_group()).id();
+    assert_ne!(first, second);
+    let mut cells = agent_core::sketch::Prefix::new(agent_core::sketch::CELLS_MAX);
+    cells.insert(&second);
+    assert_eq!(node.agent.prefix(), Some(&cells));
+}
+
+#[test]
 fn nobody_but_the_destination_says_what_was_delivered() {
     let mut source = node("s", &["m"]);
     let id = source.transmit(order("dtn://d/inbox"), b"for d");

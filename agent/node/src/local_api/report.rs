@@ -214,8 +214,10 @@ pub struct NeighborReport {
     pub link: String,
     /// How long ago it was met last; 0 while a contact is open.
     pub met_ago_ms: u64,
-    /// Bundles here that it is not known to have.
+    /// Bundles here that it wants and is not known to have.
     pub owed_bundles: u64,
+    /// Not all bundles were looked at: it may be more.
+    pub owed_may_be_more: bool,
 }
 
 /// A local endpoint.

@@ -6,7 +6,7 @@ use agent_core::input::{ContactId, TransferId};
 use agent_core::output::Parcel;
 
 use crate::dice::Dice;
-use crate::plan::{Millis, NodeIndex, SECOND};
+use crate::plan::{Link, Millis, NodeIndex, SECOND};
 
 /// Bundles that an agent may have under way to one neighbor.
 pub(crate) const WINDOW_BUNDLES: usize = 256;
@@ -20,7 +20,7 @@ pub(crate) const WINDOW_MESSAGES: usize = 72;
 pub(crate) struct Quality {
     /// From one end to the other.
     pub(crate) delay_ms: Millis,
-    pub(crate) octets_per_ms: u64,
+    pub(crate) octets_per_s: u64,
     pub(crate) manners: Manners,
 }
 
@@ -37,13 +37,25 @@ impl Quality {
     pub(crate) fn chosen(dice: &mut Dice) -> Self {
         Self {
             delay_ms: if dice.happens(2_000) { dice.between(100, 3 * SECOND) } else { dice.between(1, 100) },
-            octets_per_ms: if dice.happens(2_000) { dice.between(1, 20) } else { dice.between(100, 10_000) },
+            octets_per_s: 1_000
+                * if dice.happens(2_000) { dice.between(1, 20) } else { dice.between(100, 10_000) },
             manners: if dice.happens(4_000) { Manners::Lossy } else { Manners::Orderly },
         }
     }
 
+    /// A link that the plan describes.
+    pub(crate) fn planned(link: Link) -> Self {
+        let Link { octets_per_s, latency_ms } = link;
+        Self { delay_ms: latency_ms, octets_per_s, manners: Manners::Orderly }
+    }
+
+    /// How long the link is busy with so many octets.
+    pub(crate) fn busy_ms(&self, octets: u64) -> Millis {
+        octets.saturating_mul(1_000) / self.octets_per_s
+    }
+
     /// A link with no faults and no hurry.
-    pub(crate) const HEALED: Self = Self { delay_ms: 5, octets_per_ms: 5_000, manners: Manners::Orderly };
+    pub(crate) const HEALED: Self = Self { delay_ms: 5, octets_per_s: 5_000_000, manners: Manners::Orderly };
 }
 
 /// One side of a contact.
@@ -104,6 +116,8 @@ impl Side {
 #[derive(Debug, Default)]
 pub(crate) struct Contacts {
     sides: BTreeMap<ContactId, Side>,
+    /// Meetings whose wire is up.
+    live: BTreeMap<usize, ContactId>,
     last: ContactId,
 }
 
@@ -128,6 +142,7 @@ impl Contacts {
             free_from: at,
             under_way: BTreeMap::new(),
         };
+        self.live.insert(meeting, to_b);
         self.sides.insert(to_b, side(a, b, to_a));
         self.sides.insert(to_a, side(b, a, to_b));
         (to_b, to_a)
@@ -149,15 +164,17 @@ impl Contacts {
     /// Cuts the wire; answers the sides that do not know yet.
     pub(crate) fn cut(&mut self, contact: ContactId) -> Vec<ContactId> {
         let other = self.sides.get(&contact).map(|side| side.other);
+        if let Some(side) = self.live(contact) {
+            let meeting = side.meeting;
+            self.live.remove(&meeting);
+        }
         let ends = [Some(contact), other].into_iter().flatten();
         ends.filter(|end| self.live(*end).map(|side| side.wire = Wire::Cut).is_some()).collect()
     }
 
     /// The contact of a meeting whose wire is up.
     pub(crate) fn of_meeting(&self, meeting: usize) -> Option<ContactId> {
-        let mut sides =
-            self.sides.iter().filter(|(_, side)| side.meeting == meeting && side.wire == Wire::Up);
-        sides.next().map(|(contact, _)| *contact)
+        self.live.get(&meeting).copied()
     }
 
     /// Every contact that a node has.

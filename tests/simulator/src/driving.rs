@@ -166,7 +166,11 @@ impl World {
         contact: ContactId,
         transfer: TransferId,
     ) -> Result<(), Violation> {
-        let is_bundle = self.received(node, contact, transfer).is_some_and(|received| !received.passing);
+        let received = self.received(node, contact, transfer);
+        let is_bundle = received.is_some_and(|received| !received.passing);
+        if let Some(Received { order: Some(order), genuine: true, .. }) = received {
+            self.ledger.arrived(node, order, self.now);
+        }
         self.counts.accepted += 1;
         self.counts.taken_in += u64::from(is_bundle && self.has_ample_room(node));
         self.promise(node, contact, transfer)?;

@@ -117,7 +117,8 @@ impl World {
         let ends = begins + HOUR;
         for pair in roomy.windows(2) {
             if let [a, b] = pair {
-                self.plan_meeting(Meeting { a: *a, b: *b, opens: begins + SECOND, closes: ends + HOUR });
+                let (opens, closes) = (begins + SECOND, ends + HOUR);
+                self.plan_meeting(Meeting { a: *a, b: *b, opens, closes, link: None });
             }
         }
         self.run_until(begins + HOUR / 2)?;

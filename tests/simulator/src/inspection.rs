@@ -14,13 +14,20 @@ use crate::world::World;
 
 /// How often the checkers look into every store.
 const LOOK_EVERY: Millis = 10 * MINUTE;
+/// In larger worlds they look less often, so that the work does not grow with the square of the world.
+const ROOMFUL: usize = 32;
+/// Promises of a node that are looked at after every step; where there are more, only every so many steps.
+const PROMISES_EVERY_STEP: usize = 256;
+/// Steps between two looks at many promises.
+const STEPS_BETWEEN_LOOKS: u64 = 64;
 /// What is over may stay for so long.
 const PATIENCE: Millis = SECOND;
 
 impl World {
     /// Now and then, and whether or not a node does anything: nothing may lie in its store that is over.
     pub(crate) fn checkers_look(&mut self) -> Result<(), Violation> {
-        self.agenda.add(self.now + LOOK_EVERY, Event::CheckersLook);
+        let rarely = self.inhabitants.len().div_ceil(ROOMFUL) as u64;
+        self.agenda.add(self.now + rarely * LOOK_EVERY, Event::CheckersLook);
         self.our_nodes().into_iter().try_for_each(|node| self.inspect_bundles(node))?;
         self.inspect_custody()
     }
@@ -46,6 +53,12 @@ impl World {
                 node,
                 "a bundle was over in this step and stayed",
             ));
+        }
+        let steps = self.running(node).map_or(0, |running| running.steps);
+        if self.ledger.promises(node).len() > PROMISES_EVERY_STEP
+            && !steps.is_multiple_of(STEPS_BETWEEN_LOOKS)
+        {
+            return Ok(());
         }
         self.inspect_promises(node)
     }

@@ -56,6 +56,8 @@ pub(crate) struct Ledger {
     orders: Vec<Entry>,
     promises: Vec<BTreeMap<BundleId, Promise>>,
     takings: Vec<BTreeMap<Delivery, Taking>>,
+    /// When the bundles of orders were first stored, by node.
+    arrivals: Vec<BTreeMap<OrderNumber, Millis>>,
     /// Time during which no time passed for some node.
     pub(crate) unnoticed_ms: u64,
 }
@@ -85,6 +87,7 @@ impl Ledger {
             orders: orders.iter().map(entry).collect(),
             promises: vec![BTreeMap::new(); nodes],
             takings: vec![BTreeMap::new(); nodes],
+            arrivals: vec![BTreeMap::new(); nodes],
             unnoticed_ms: 0,
         }
     }
@@ -191,6 +194,16 @@ impl Ledger {
 
     pub(crate) fn take(&mut self, node: NodeIndex, delivery: Delivery, taking: Taking) {
         self.takings.get_mut(node).expect("one map per node").insert(delivery, taking);
+    }
+
+    /// A node stored an order's bundle that came from a neighbor.
+    pub(crate) fn arrived(&mut self, node: NodeIndex, number: OrderNumber, at: Millis) {
+        self.arrivals.get_mut(node).expect("one map per node").entry(number).or_insert(at);
+    }
+
+    /// When it did.
+    pub(crate) fn arrival(&self, node: NodeIndex, number: OrderNumber) -> Option<Millis> {
+        self.arrivals.get(node)?.get(&number).copied()
     }
 
     /// Whether an application at a node has had an order's bundle, at whatever endpoint.

@@ -12,6 +12,7 @@
 //! - `world`, `agenda`, `driving`, `links`, `reception`, `applications`, `foreign`: the first half, event by event.
 //! - `healing`: the second half, and its demands.
 //! - `ledger`, `inspection`, `violation`: what the checkers know, look at, and say.
+//! - `plan_file`, `planned`, `flooding`: plans from files, worlds that measure, and the ideal that they are measured by.
 //! - `sabotage`: mistakes planted on purpose, so that the checkers are seen to fail.
 
 mod agenda;
@@ -23,6 +24,7 @@ mod dice;
 mod disk;
 mod driving;
 mod faults;
+mod flooding;
 mod foreign;
 mod healing;
 mod inspection;
@@ -31,6 +33,8 @@ mod links;
 mod node;
 mod outcome;
 mod plan;
+mod plan_file;
+mod planned;
 mod reception;
 mod sabotage;
 mod scenario;
@@ -42,7 +46,9 @@ mod world;
 pub use dice::Dice;
 pub use faults::Faults;
 pub use outcome::{Counts, Failure, Outcome};
-pub use plan::{Meeting, Millis, NodeIndex, Shape};
+pub use plan::{Link, Meeting, Millis, NodeIndex, Shape, long_line};
+pub use plan_file::{NODES_MAX, PlanError, PlanFile};
+pub use planned::{Audience, Carriers, Load, Measured, measure};
 pub use sabotage::Sabotage;
 pub use scenario::{Chore, ClockKind, Kind, PlacedOrder, Recipient, Role, Scenario, Setting};
 pub use trace::Show;

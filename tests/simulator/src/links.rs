@@ -17,7 +17,7 @@ const TRANSFER_MRU: u64 = 1 << 30;
 
 impl World {
     pub(crate) fn meeting_opens(&mut self, meeting: usize) -> Result<(), Violation> {
-        let Meeting { a, b, closes, .. } = self.meeting(meeting);
+        let Meeting { a, b, closes, link, .. } = self.meeting(meeting);
         if self.now >= closes || self.contacts.of_meeting(meeting).is_some() {
             return Ok(());
         }
@@ -25,7 +25,7 @@ impl World {
             self.try_again(meeting);
             return Ok(());
         }
-        let quality = self.quality(a, b);
+        let quality = link.map_or_else(|| self.quality(a, b), Quality::planned);
         let (to_b, to_a) = self.contacts.open(meeting, (a, b), quality, self.now);
         self.counts.contacts += 1;
         self.note(format_args!("{a} and {b} meet, {to_b} and {to_a}"));
@@ -97,7 +97,7 @@ impl World {
         let cargo = crate::reception::cargo_of(&parcel);
         let node = side.node;
         let departs = side.free_from.max(now);
-        side.free_from = departs + octets / side.quality.octets_per_ms;
+        side.free_from = departs + side.quality.busy_ms(octets);
         side.under_way.insert(transfer, UnderWay { parcel: Some(parcel), octets, cargo, since: now });
         let fault = side.window_fault();
         self.agenda.add(departs, Event::ParcelDeparts { contact, transfer });
@@ -129,7 +129,7 @@ impl World {
             self.cut(contact);
             return Ok(());
         }
-        let journey = octets.len() as u64 / quality.octets_per_ms + quality.delay_ms;
+        let journey = quality.busy_ms(octets.len() as u64) + quality.delay_ms;
         if quality.manners == Manners::Lossy && self.dice.happens(self.faults.loss) {
             self.counts.lost += 1;
             self.note(format_args!("{contact}.{transfer} is lost"));

@@ -1,4 +1,6 @@
-//! `cargo run -p simulator -- --seeds 1000 --nodes 12` runs many worlds; `--seed N` replays one.
+//! `cargo run -p simulator -- --seeds 1000 --nodes 12` runs many worlds; `--seed N` replays one; `--plan FILE` measures.
+
+mod measuring;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -7,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use measuring::PlanArguments;
 use simulator::{Counts, Failure, Sabotage, Scenario, Show, simulate};
 
 /// How often the progress line is written anew.
@@ -21,15 +24,20 @@ struct Arguments {
     /// Run this many worlds.
     #[arg(long, default_value_t = 100)]
     seeds: u64,
+    /// Run worlds until they had this many contacts together.
+    #[arg(long, conflicts_with_all = ["seeds", "seed"])]
+    contacts: Option<u64>,
     /// The seed of the first of them.
     #[arg(long, default_value_t = 0)]
     first: u64,
     /// Nodes in each world.
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=20_000))]
     nodes: u32,
     /// Show what happens, line by line.
     #[arg(long)]
     trace: bool,
+    #[command(flatten)]
+    plan: PlanArguments,
 }
 
 /// What all threads share.
@@ -37,6 +45,7 @@ struct Arguments {
 struct Run {
     next: AtomicU64,
     end: u64,
+    contacts: u64,
     nodes: usize,
     show: Show,
     failed: AtomicBool,
@@ -46,11 +55,18 @@ struct Run {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let (first, count) = arguments.seed.map_or((arguments.first, arguments.seeds), |seed| (seed, 1));
+    let show = if arguments.trace { Show::Lines } else { Show::Nothing };
+    let nodes = usize::try_from(arguments.nodes).expect("some thousands");
+    if arguments.plan.is_given() {
+        return measured(arguments.plan.run(arguments.seed.unwrap_or(0), nodes, show));
+    }
+    let count = if arguments.contacts.is_some() { u64::MAX } else { count };
     let run = Run {
         next: AtomicU64::new(first),
         end: first.saturating_add(count),
-        nodes: usize::try_from(arguments.nodes).expect("at most a thousand"),
-        show: if arguments.trace { Show::Lines } else { Show::Nothing },
+        contacts: arguments.contacts.unwrap_or(u64::MAX),
+        nodes,
+        show,
         failed: AtomicBool::new(false),
         sum: Mutex::new((0, Counts::default())),
     };
@@ -70,10 +86,27 @@ fn main() -> ExitCode {
     if run.failed.load(Ordering::Relaxed) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
+#[expect(clippy::print_stdout, reason = "it is what the program was asked for")]
+fn measured(result: Result<String, String>) -> ExitCode {
+    match result {
+        Ok(table) => {
+            print!("{table}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 impl Run {
     /// Takes one seed after another until none is left.
     fn work(&self) {
         loop {
+            if self.sum.lock().expect("no thread panics while it adds").1.contacts >= self.contacts {
+                return;
+            }
             let seed = self.next.fetch_add(1, Ordering::Relaxed);
             if seed >= self.end {
                 return;
@@ -95,12 +128,13 @@ impl Run {
     }
 
     fn show_progress(&self, began: Instant, count: u64) {
+        let of = if count == u64::MAX { String::new() } else { format!(" of {count}") };
         let (worlds, sum) = *self.sum.lock().expect("no thread panics while it adds");
         let seconds = began.elapsed().as_secs_f64().max(0.001);
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let (per_minute, per_second) = (worlds as f64 * 60.0 / seconds, sum.events as f64 / seconds);
         eprint!(
-            "\r{worlds} of {count} worlds kept every rule; {per_minute:.0} worlds/min, {per_second:.0} events/s; \
+            "\r{worlds}{of} worlds kept every rule; {per_minute:.0} worlds/min, {per_second:.0} events/s; \
              {} steps, {} contacts, {} crashes, {} bundles sent, {} lost, {} disturbed, {} delivered",
             sum.steps, sum.contacts, sum.crashes, sum.bundles, sum.lost, sum.disturbed, sum.delivered
         );

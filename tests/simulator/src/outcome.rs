@@ -90,6 +90,11 @@ pub enum Failure {
         /// What the checker found.
         violation: Violation,
     },
+    /// The same, in a world that follows a plan.
+    Planned {
+        /// What the checker found.
+        violation: Violation,
+    },
     /// The machine has no room for the stores.
     Machine(#[from] std::io::Error),
 }
@@ -101,6 +106,9 @@ impl fmt::Display for Failure {
                 formatter,
                 "{violation}\nReplay it with: cargo run -p simulator -- --seed {seed} --nodes {nodes} --trace"
             ),
+            Self::Planned { violation } => {
+                write!(formatter, "{violation}\nReplay it with the same arguments, and --trace")
+            }
             Self::Machine(error) => write!(formatter, "the world's folder could not be made: {error}"),
         }
     }

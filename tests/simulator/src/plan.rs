@@ -26,6 +26,22 @@ pub struct Meeting {
     pub opens: Millis,
     /// until then.
     pub closes: Millis,
+    /// What lies between them; `None` where the world decides.
+    pub link: Option<Link>,
+}
+
+/// How fast a link is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// Octets that it takes in a second, in each direction.
+    pub octets_per_s: u64,
+    /// How long each of them travels.
+    pub latency_ms: Millis,
+}
+
+impl Link {
+    /// As a good radio or a cable.
+    pub const FAST: Self = Self { octets_per_s: 1_000_000, latency_ms: 10 };
 }
 
 /// The shapes of contact plans that are generated here.
@@ -72,7 +88,7 @@ fn random_meetings(dice: &mut Dice, nodes: usize, until: Millis) -> Vec<Meeting>
             let (a, b) = (dice.index(nodes), dice.index(nodes));
             let opens = dice.below(until);
             let closes = opens + dice.between(20 * SECOND, 20 * MINUTE);
-            (a != b).then_some(Meeting { a, b, opens, closes })
+            (a != b).then_some(Meeting { a, b, opens, closes, link: None })
         })
         .collect()
 }
@@ -84,12 +100,40 @@ fn bus_line(dice: &mut Dice, nodes: usize, until: Millis) -> Vec<Meeting> {
     let mut meetings = Vec::new();
     while at < until && bus > 0 {
         let stay = dice.between(20 * SECOND, ride / 2);
-        meetings.push(Meeting { a: bus, b: stop, opens: at, closes: at + stay });
+        meetings.push(Meeting { a: bus, b: stop, opens: at, closes: at + stay, link: None });
         at += stay + ride;
         upwards = if stop + 1 >= bus { false } else { upwards || stop == 0 };
         stop = if upwards { stop + 1 } else { stop.saturating_sub(1) };
     }
     meetings
+}
+
+/// A long bus line: `buses` buses, the last nodes, each with a stretch of the villages of its own, and a village at each end that
+/// the next bus visits too. They ride until `until`, and stay a minute.
+pub fn long_line(nodes: usize, buses: usize, until: Millis) -> Vec<Meeting> {
+    let villages = nodes.saturating_sub(buses);
+    let stretch = stretch(villages, buses);
+    let mut meetings = Vec::new();
+    for bus in 0..buses {
+        let first = bus * stretch;
+        let last = (first + stretch).min(villages.saturating_sub(1));
+        let (mut stop, mut upwards) = (first, true);
+        let mut at = 1_000 + 7_000 * bus as u64 % (2 * MINUTE);
+        while at + MINUTE < until && first < last {
+            let (a, b, link) = (villages + bus, stop, Some(Link::FAST));
+            meetings.push(Meeting { a, b, opens: at, closes: at + MINUTE, link });
+            at += 3 * MINUTE;
+            upwards = if stop >= last { false } else { upwards || stop == first };
+            stop = if upwards { stop + 1 } else { stop - 1 };
+        }
+    }
+    meetings.sort_by_key(|meeting| (meeting.opens, meeting.a, meeting.b));
+    meetings
+}
+
+/// Villages from the first of one bus to the first of the next.
+pub(crate) fn stretch(villages: usize, buses: usize) -> usize {
+    villages.div_ceil(buses.max(1)).max(1)
 }
 
 fn star(dice: &mut Dice, nodes: usize, until: Millis) -> Vec<Meeting> {
@@ -98,7 +142,7 @@ fn star(dice: &mut Dice, nodes: usize, until: Millis) -> Vec<Meeting> {
         let mut at = dice.below(HOUR);
         while at < until {
             let closes = at + dice.between(30 * SECOND, 10 * MINUTE);
-            meetings.push(Meeting { a: 0, b: leaf, opens: at, closes });
+            meetings.push(Meeting { a: 0, b: leaf, opens: at, closes, link: None });
             at = closes + dice.between(10 * MINUTE, 2 * HOUR);
         }
     }
@@ -112,7 +156,7 @@ fn mesh(dice: &mut Dice, nodes: usize, until: Millis) -> Vec<Meeting> {
             let mut at = dice.below(MINUTE);
             while at < until {
                 let closes = (at + dice.between(HOUR / 2, 4 * HOUR)).min(until);
-                meetings.push(Meeting { a, b, opens: at, closes });
+                meetings.push(Meeting { a, b, opens: at, closes, link: None });
                 at = closes + dice.between(MINUTE, HOUR);
             }
         }
@@ -129,7 +173,7 @@ pub(crate) fn tournament(nodes: usize, begins: Millis, round: Millis) -> Vec<Mee
         for table in 0..seats / 2 {
             let (a, b) = pairing(seats, turn, table);
             if a < nodes && b < nodes {
-                meetings.push(Meeting { a, b, opens, closes: opens + round });
+                meetings.push(Meeting { a, b, opens, closes: opens + round, link: None });
             }
         }
         opens += 2 * round;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use agent_core::config::{CardSettings, Config, ForeignNeighbor};
-use bundle_format::{Eid, Limits, NodeKey, Profile};
+use bundle_format::{Eid, Limits, NodeKey, Profile, PublicKey};
 
 use crate::clock::Clock;
 use crate::dice::Dice;
@@ -51,6 +51,8 @@ pub(crate) fn settle(
     folder: &Path,
     dice: &mut Dice,
 ) -> std::io::Result<Vec<Inhabitant>> {
+    let keys: Vec<NodeKey> = (0..scenario.roles.len()).map(|node| key(scenario, node)).collect();
+    let publics: Vec<PublicKey> = keys.iter().map(NodeKey::public).collect();
     (0..scenario.roles.len())
         .map(|index| {
             let role = scenario.role(index);
@@ -61,17 +63,19 @@ pub(crate) fn settle(
             std::fs::create_dir(&home)?;
             let batch_max = *dice.pick(&[1, 4, 64]).expect("one of three");
             let incarnation = u32::try_from(dice.between(1, u64::from(u32::MAX))).expect("it fits 32 bits");
-            let config = Arc::new(config(scenario, index));
+            let config = Arc::new(config(scenario, index, &publics));
             let node = Node::new((config, Clock::new(role.clock)), home, (batch_max, incarnation));
             Ok(Inhabitant::Ours(Box::new(node)))
         })
         .collect()
 }
 
-fn config(scenario: &Scenario, node: NodeIndex) -> Config {
+fn config(scenario: &Scenario, node: NodeIndex, keys: &[PublicKey]) -> Config {
     let role = scenario.role(node);
-    let known = (0..scenario.roles.len())
-        .filter(|other| *other != node && scenario.knows_from_the_start(node, *other));
+    let known = keys
+        .iter()
+        .enumerate()
+        .filter(|(other, _)| *other != node && scenario.knows_from_the_start(node, *other));
     Config {
         node: node_id(node),
         ipn: None,
@@ -89,9 +93,9 @@ fn config(scenario: &Scenario, node: NodeIndex) -> Config {
         hop_limit: 64,
         custodians: None,
         foreign: foreign_neighbors(scenario),
+        trust: known.map(|(other, key)| (node_id(other), *key)).collect(),
         // What nodes say of themselves every day would break the silence that is demanded in the end.
         cards: CardSettings { first_ms: u64::MAX, ..CardSettings::default() },
-        trust: known.map(|other| (node_id(other), key(scenario, other).public())).collect(),
     }
 }
 

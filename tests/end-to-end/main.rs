@@ -12,6 +12,7 @@
 
 mod bad_input;
 mod bad_links;
+mod cards;
 mod custody;
 mod dock;
 mod files;

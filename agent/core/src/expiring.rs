@@ -35,6 +35,9 @@ impl Agent {
         if self.next_purge <= now.node {
             let more = store.purge_departures(now.node, PURGED_PER_STEP)?
                 | store.purge_tombstones(now.node, PURGED_PER_STEP)?;
+            if !more {
+                self.forget_silent(now, store)?;
+            }
             self.next_purge = now.node.after_ms(if more { PURGE_PAUSE_MS } else { PURGE_INTERVAL_MS });
         }
         if self.next_discard.is_some_and(|due| due <= now.node) {

@@ -17,6 +17,7 @@ mod dice;
 mod dispatching;
 mod evicting;
 mod expiring;
+mod forgetting;
 mod hello;
 mod holding;
 pub mod input;

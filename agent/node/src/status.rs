@@ -8,8 +8,8 @@ use agent_core::time::Now;
 use bundle_format::Eid;
 
 use crate::local_api::{
-    ContactReport, NeighborReport, PartialReport, PeerReport, QueueReport, RefusalCount, Status, StoreReport,
-    identity,
+    ContactReport, HeardReport, NeighborReport, PartialReport, PeerReport, QueueReport, RefusalCount, Status,
+    StoreReport, identity,
 };
 use crate::node::Node;
 
@@ -24,12 +24,13 @@ pub(crate) async fn of(node: &Arc<Node>) -> Result<Status, StoreError> {
     let now = node.clock.now();
     let contacts = contacts(node);
     let asked = Arc::clone(node);
-    let (store, partials, subscriptions, neighbors, queues) = node
+    let (store, partials, subscriptions, (neighbors, nodes), queues) = node
         .read(move |view| {
             let subscriptions = view.subscriptions()?;
             let queues = queues(&asked, view, &subscriptions)?;
             let store = store_report(&asked, view)?;
-            Ok((store, partials(view)?, subscriptions, neighbors(&asked, view, now)?, queues))
+            let known = (neighbors(&asked, view, now)?, nodes(&asked, view, now)?);
+            Ok((store, partials(view)?, subscriptions, known, queues))
         })
         .await?;
     let listening = node.listening.get().cloned();
@@ -45,6 +46,7 @@ pub(crate) async fn of(node: &Arc<Node>) -> Result<Status, StoreError> {
         contacts,
         peers: peers(node),
         neighbors,
+        nodes,
         queues,
         subscriptions,
         refusals: refusals(node),
@@ -110,6 +112,16 @@ fn neighbors(node: &Node, view: View<'_>, now: Now) -> Result<Vec<NeighborReport
         });
     }
     Ok(reports)
+}
+
+fn nodes(node: &Node, view: View<'_>, now: Now) -> Result<Vec<HeardReport>, StoreError> {
+    let known = node.config.known_nodes(view)?.into_iter();
+    let report = |known: agent_core::knowledge::KnownNode| HeardReport {
+        node: known.node,
+        heard_ago_ms: known.heard.as_ref().map(|heard| now.node.since_ms(heard.at)),
+        way: known.heard.map(|heard| heard.way).filter(|way| !way.is_empty()),
+    };
+    Ok(known.map(report).collect())
 }
 
 fn queues(node: &Node, view: View<'_>, subscriptions: &[Eid]) -> Result<Vec<QueueReport>, StoreError> {

@@ -1,6 +1,6 @@
 //! `packmule status`: who the node is, what it holds, whom it meets, and what is owed to whom.
 
-use agent_node::{Call, NeighborReport, PartialReport, PeerReport, Reply, Status as Report};
+use agent_node::{Call, HeardReport, NeighborReport, PartialReport, PeerReport, Reply, Status as Report};
 use clap::Args;
 use serde::Serialize;
 
@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::failure_of_client::unexpected;
 use crate::invocation::Invocation;
 use crate::output::table;
+use crate::printable::printable;
 use crate::quantity::{count, size};
 
 const BAR_WIDTH: usize = 24;
@@ -32,6 +33,7 @@ struct State<'a> {
     contacts: &'a [agent_node::ContactReport],
     peers: &'a [PeerReport],
     neighbors: &'a [NeighborReport],
+    nodes: &'a [HeardReport],
     queues: &'a [agent_node::QueueReport],
     subscriptions: Vec<String>,
     refusals: &'a [agent_node::RefusalCount],
@@ -62,6 +64,7 @@ fn state(report: &Report) -> State<'_> {
         contacts: &report.contacts,
         peers: &report.peers,
         neighbors: &report.neighbors,
+        nodes: &report.nodes,
         queues: &report.queues,
         subscriptions: report.subscriptions.iter().map(ToString::to_string).collect(),
         refusals: &report.refusals,
@@ -73,6 +76,7 @@ fn text(report: &Report) -> String {
     sections.extend(partials(report));
     sections.extend(warnings(report));
     sections.extend(meetings(report));
+    sections.extend(heard_of(report));
     sections.extend(waiting(report));
     sections.extend(refused(report));
     sections.join("\n\n")
@@ -160,6 +164,22 @@ fn meetings(report: &Report) -> Option<String> {
         return None;
     }
     Some(table(&["NEIGHBOR", "LINK", "STATE", "LAST MET", "OWED TO IT"], rows.into_iter()))
+}
+
+/// Nodes that were not met, and what was heard of them.
+fn heard_of(report: &Report) -> Option<String> {
+    let is_listed = |node: &HeardReport| report.neighbors.iter().any(|neighbor| neighbor.node == node.node);
+    let rows: Vec<Vec<String>> = report.nodes.iter().filter(|node| !is_listed(node)).map(heard).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    Some(table(&["NODE NOT MET", "LAST HEARD OF", "BY"], rows.into_iter()))
+}
+
+fn heard(node: &HeardReport) -> Vec<String> {
+    let ago = node.heard_ago_ms.map_or("never".to_owned(), |ms| format!("{} ago", span_ms(ms)));
+    let way = node.way.as_deref().map(printable).unwrap_or_default();
+    vec![node.node.to_string(), ago, way]
 }
 
 fn neighbor(neighbor: &NeighborReport) -> Vec<String> {

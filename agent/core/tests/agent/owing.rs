@@ -1,9 +1,13 @@
 //! What is owed to a neighbor: nothing that it was found to have, or took; and nothing is offered that its destination has had.
 
+use agent_core::input::Input;
 use agent_core::owing::Owed;
+use agent_core::request::Request;
 use bundle_format::{BundleId, CheckedBundle};
 
-use crate::support::{Node, Pair, eid, order};
+use crate::support::{CONTACT, Node, Pair, eid, order};
+
+const DAY_MS: u64 = 24 * 3_600_000;
 
 fn bundle(node: &Node, id: &BundleId) -> CheckedBundle {
     let txn = node.store.read().unwrap();
@@ -79,4 +83,18 @@ fn what_was_delivered_is_not_offered() {
     assert_eq!(pair.crossed, 1);
     assert!(!pair.b.has(&taken));
     assert_eq!(bundles_owed(&pair.a, "dtn://c/"), 0);
+}
+
+#[test]
+fn nodes_that_are_silent_for_long_are_forgotten_unless_they_are_trusted() {
+    let (a, b) = alike(1);
+    let mut node = Pair::meet(a, b).a;
+    let is_known =
+        |node: &Node| node.store.read().unwrap().view().neighbor(&eid("dtn://b/")).unwrap().is_some();
+    node.step(Input::ContactClosed { contact: CONTACT });
+    node.wait_ms(91 * DAY_MS);
+    assert!(is_known(&node), "it is trusted");
+    node.ask(Request::TrustRemove { node: eid("dtn://b/") });
+    node.wait_ms(DAY_MS);
+    assert!(!is_known(&node));
 }

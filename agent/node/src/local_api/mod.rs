@@ -16,8 +16,8 @@ pub(crate) use self::call::IDS_MAX;
 pub use self::call::{Call, Identity, LISTED_MAX, Origin, PeerEntry, Reply, TrustEntry};
 pub(crate) use self::frame::{DATA_OCTETS, Frame, FrameError, FrameStream};
 pub use self::report::{
-    BundleReport, BundleSummary, ContactReport, Delivery, Explanation, NeighborReport, NodeReport,
-    PartialReport, PeerReport, QueueReport, Reason, RefusalCount, Status, StoreReport,
+    BundleReport, BundleSummary, ContactReport, Delivery, Explanation, HeardReport, NeighborReport,
+    NodeReport, PartialReport, PeerReport, QueueReport, Reason, RefusalCount, Status, StoreReport,
 };
 pub(crate) use self::server::serve;
 pub(crate) use self::session::Session;

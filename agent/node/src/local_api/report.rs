@@ -135,6 +135,8 @@ pub struct Status {
     pub peers: Vec<PeerReport>,
     /// Nodes that it has met, and what they lack.
     pub neighbors: Vec<NeighborReport>,
+    /// Nodes that are known here: trusted, met, or heard of by their cards.
+    pub nodes: Vec<HeardReport>,
     /// Local endpoints at which bundles wait.
     pub queues: Vec<QueueReport>,
     /// Groups that it is a member of.
@@ -218,6 +220,18 @@ pub struct NeighborReport {
     pub owed_bundles: u64,
     /// Not all bundles were looked at: it may be more.
     pub owed_may_be_more: bool,
+}
+
+/// A node that is known here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeardReport {
+    /// Its node ID.
+    #[serde(with = "as_text")]
+    pub node: Eid,
+    /// How long ago it was heard of last; absent where it never was.
+    pub heard_ago_ms: Option<u64>,
+    /// By which way: a link, or a drive.
+    pub way: Option<String>,
 }
 
 /// A local endpoint.

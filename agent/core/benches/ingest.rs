@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use agent_core::Agent;
 use agent_core::config::{Carry, Config, Stance};
 use agent_core::input::Input;
+use agent_core::routing::Policies;
 use agent_core::store::{PayloadPlace, Store, StoreOptions};
 use agent_core::time::{NodeTime, Now};
 use bundle_format::{
@@ -77,6 +78,7 @@ fn config(source: &NodeKey) -> Config {
         lifetime_ms_max: u64::MAX,
         hop_limit: 32,
         foreign: Vec::new(),
+        policies: Policies::default(),
         custodians: None,
         cards: agent_core::config::CardSettings::default(),
         trust: vec![("dtn://source/".parse().unwrap(), source.public())],

@@ -5,6 +5,7 @@ use minicbor::data::Type;
 use minicbor::{Decoder, Encoder};
 
 use crate::message::{Encoded, Unintelligible};
+use crate::routing::Interest;
 use crate::runs::Runs;
 
 /// The record's name in its group.
@@ -47,9 +48,19 @@ pub struct Card {
 impl Card {
     /// Whether bundles to a destination are meant for the node whose card this is, or carried by it.
     pub fn wants(&self, node: &Eid, destination: &Eid) -> bool {
-        match destination.node_id() {
-            Some(wanted) => self.carries_all || wanted == *node || self.also.contains(&wanted),
-            None => self.carries_all || self.groups.contains(destination),
+        self.interest(node, destination) > Interest::None
+    }
+
+    /// What the node whose card this is has to do with a destination.
+    pub fn interest(&self, node: &Eid, destination: &Eid) -> Interest {
+        let is_member = match destination.node_id() {
+            Some(wanted) => wanted == *node || self.also.contains(&wanted),
+            None => self.groups.contains(destination),
+        };
+        match (is_member, self.carries_all) {
+            (true, _) => Interest::Member,
+            (false, true) => Interest::Carrier,
+            (false, false) => Interest::None,
         }
     }
 

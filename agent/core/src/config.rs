@@ -2,6 +2,8 @@
 
 use bundle_format::{Eid, Limits, NodeKey, Profile};
 
+use crate::routing::Policies;
+
 /// Everything that a node's decisions depend on besides its store.
 #[derive(Debug)]
 pub struct Config {
@@ -35,6 +37,8 @@ pub struct Config {
     pub hop_limit: u8,
     /// Neighbors that do not speak our Hello, and what they are to get.
     pub foreign: Vec<ForeignNeighbor>,
+    /// Who gets bundles for some destinations.
+    pub policies: Policies,
     /// Nodes between which and this one custody may pass; `None` for every node whose key is trusted, none for nobody.
     pub custodians: Option<Vec<Eid>>,
     /// What the node's card says, and how often.
@@ -91,6 +95,4 @@ pub struct ForeignNeighbor {
     pub node: Eid,
     /// Groups that it is to receive.
     pub groups: Vec<Eid>,
-    /// Node IDs that are reached through it.
-    pub routes: Vec<Eid>,
 }

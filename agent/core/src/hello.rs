@@ -21,6 +21,8 @@ use crate::time::Now;
 /// How long a neighbor may stay silent before it counts as foreign: three times a slow satellite round trip and a
 /// store that is busy.
 const HELLO_PATIENCE_MS: u64 = 10_000;
+/// Groups that a Hello names which asks for everything.
+const NAMED_MAX: usize = 64;
 
 impl Agent {
     pub(crate) fn contact_opened(
@@ -51,15 +53,21 @@ impl Agent {
     /// What we say of ourselves.
     pub(crate) fn introduction(&self, nonce: [u8; 16], answer: Option<[u8; 16]>) -> Hello {
         let mut groups = self.subscriptions.clone();
-        groups.extend(everybodys());
-        let wants_all = self.config.carry == Carry::All || groups.len() as u64 > GROUPS_MAX;
-        let groups = if wants_all { Vec::new() } else { groups.into_iter().collect() };
+        let everybodys = everybodys();
+        let wants_all =
+            self.config.carry == Carry::All || (groups.len() + everybodys.len()) as u64 > GROUPS_MAX;
+        if wants_all {
+            // It only tells members from carriers.
+            groups = groups.into_iter().take(NAMED_MAX).collect();
+        } else {
+            groups.extend(everybodys);
+        }
         Hello {
             nonce,
             answer,
             epoch: self.epoch,
             wants_all,
-            groups,
+            groups: groups.into_iter().collect(),
             also: self.config.ipn.iter().cloned().collect(),
         }
     }

@@ -4,6 +4,7 @@ use bundle_format::{DtnTime, Eid};
 
 use crate::cards::Card;
 use crate::config::Config;
+use crate::routing::Interest;
 use crate::store::{BundleFacts, Hearing, StoreError, View};
 use crate::time::NodeTime;
 
@@ -54,6 +55,8 @@ pub struct Whereabouts {
     pub has: Has,
     /// Whether it is its destination, a member of the group, or carries everything; `None` where it never said.
     pub wants: Option<bool>,
+    /// Whether policy lets this node give it the bundle.
+    pub may_have: bool,
 }
 
 impl Config {
@@ -86,7 +89,13 @@ impl Config {
                 Some(card) => Some(card.wants(&known.node, &facts.destination)),
                 None => None,
             };
-            Whereabouts { known, has, wants }
+            let interest = match &known.card {
+                _ if is_destination => Interest::Member,
+                Some(card) => card.interest(&known.node, &facts.destination),
+                None => Interest::Carrier,
+            };
+            let may_have = self.policies.lead_to(&[&known.node], interest, &facts.destination);
+            Whereabouts { known, has, wants, may_have }
         };
         Ok(self.known_nodes(view)?.into_iter().map(of).collect())
     }

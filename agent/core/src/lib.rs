@@ -38,6 +38,7 @@ pub mod refusal;
 mod reporting;
 pub mod request;
 mod resuming;
+pub mod routing;
 pub mod runs;
 mod scope;
 mod sending;

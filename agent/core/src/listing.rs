@@ -3,13 +3,12 @@
 //! Each side asks for the other's list and sends what it finds missing there, so that neither depends on the other's
 //! honesty for more than its own completeness. Work is cut into steps of [`SIFTED_PER_STEP`] bundles.
 
-use bundle_format::{BundleId, Eid};
+use bundle_format::BundleId;
 
 use crate::agent::Agent;
 use crate::contact::{Contact, PENDING_MAX, Rank};
 use crate::input::ContactId;
 use crate::message::{ContactMessage, LISTED_MAX, List};
-use crate::output::Standing;
 use crate::reconciliation::Reconciliation;
 use crate::reconciling::Gathering;
 use crate::store::{Number, StoreError, View, WriteTxn};
@@ -240,37 +239,5 @@ impl Agent {
             return Ok(None);
         }
         Ok(Some((facts.rank(), number)))
-    }
-
-    /// What a neighbor is to get: what it asked for where it is authenticated; else what is addressed to it, or what
-    /// configuration routes to it. Nobody gets back what only its destination, this node, is to have.
-    pub(crate) fn wanted_by(&self, contact: &Contact, destination: &Eid) -> bool {
-        let singleton_node = destination.node_id();
-        if singleton_node.as_ref().is_some_and(|node| self.is_self(node)) {
-            return false;
-        }
-        match (contact.standing, &contact.claim) {
-            (Some(Standing::Authenticated), Some(claim)) => {
-                claim.hello.wants_all
-                    || claim.hello.groups.contains(destination)
-                    || singleton_node
-                        .is_some_and(|node| node == claim.node || claim.hello.also.contains(&node))
-            }
-            (Some(Standing::Foreign), _) => {
-                contact.declared.as_ref().is_some_and(|declared| self.goes_to_foreign(declared, destination))
-            }
-            _ => false,
-        }
-    }
-
-    fn goes_to_foreign(&self, declared: &Eid, destination: &Eid) -> bool {
-        let node = destination.node_id();
-        if node.as_ref() == Some(declared) {
-            return true;
-        }
-        self.config.foreign.iter().filter(|foreign| foreign.node == *declared).any(|foreign| {
-            foreign.groups.contains(destination)
-                || node.as_ref().is_some_and(|node| foreign.routes.contains(node))
-        })
     }
 }

@@ -12,6 +12,7 @@ use crate::contact::Contact;
 use crate::input::ContactId;
 use crate::knowledge::card_of;
 use crate::listing::Listing;
+use crate::routing::Interest;
 use crate::store::{BundleFacts, NeighborRecord, Number, StoreError, View, WriteTxn};
 use crate::time::NodeTime;
 
@@ -79,8 +80,12 @@ impl Config {
     ) -> Result<Owed, StoreError> {
         let card = card_of(view, &neighbor.node)?;
         let wants = |destination: &Eid| {
-            card.as_ref().is_none_or(|card| card.wants(&neighbor.node, destination))
-                || destination.node_id().as_ref() == Some(&neighbor.node)
+            let interest = match &card {
+                _ if destination.node_id().as_ref() == Some(&neighbor.node) => Interest::Member,
+                Some(card) => card.interest(&neighbor.node, destination),
+                None => Interest::Carrier,
+            };
+            self.policies.lead_to(&[&neighbor.node], interest, destination)
         };
         let mut owed = Owed::default();
         let mut after = neighbor.agreed.value().checked_sub(1).map(Number::new);

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use agent_core::config::Config;
-use agent_core::knowledge::Has;
+use agent_core::knowledge::{Has, Whereabouts};
+use agent_core::routing::Forward;
 use agent_core::store::{BundleFacts, Number, Presence, Retention, Standing, StoreError, View};
 use agent_core::time::Now;
 use bundle_format::{BundleId, Eid, Head};
@@ -113,8 +114,9 @@ impl Found<'_> {
             self.say("held_by", format!("these are known to have it too: {}", holders.join(", ")));
         }
         let is_over = self.facts.delivered && self.facts.destination.is_singleton();
-        let owed =
-            all.iter().filter(|one| !matches!(one.has, Has::Yes | Has::Delivered) && one.wants == Some(true));
+        self.policy();
+        let lacks = |one: &&Whereabouts| !matches!(one.has, Has::Yes | Has::Delivered);
+        let owed = all.iter().filter(lacks).filter(|one| one.wants == Some(true) && one.may_have);
         for one in owed.filter(|_| !is_over) {
             let is_open = self.open.contains(&one.known.node);
             let text = owed_text(
@@ -136,6 +138,21 @@ impl Found<'_> {
             self.say("destination_unknown", text);
         }
         Ok(())
+    }
+
+    fn policy(&mut self) {
+        let config = self.config;
+        let Some(policy) = config.policies.of(&self.facts.destination) else { return };
+        let only = match policy.forward {
+            Forward::Replicate => return,
+            Forward::Direct => "only its destination gets it from here".to_owned(),
+            Forward::Via => {
+                let via: Vec<String> = policy.via.iter().map(ToString::to_string).collect();
+                format!("from here it goes by {} only", via.join(", "))
+            }
+        };
+        let text = format!("{only}: the policy for {} in config.toml says so", policy.destination);
+        self.say("policy", text);
     }
 
     fn ending(&mut self) {

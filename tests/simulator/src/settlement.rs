@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use agent_core::config::{CardSettings, Config, ForeignNeighbor};
+use agent_core::routing::Policies;
 use bundle_format::{Eid, Limits, NodeKey, Profile, PublicKey};
 
 use crate::clock::Clock;
@@ -93,6 +94,7 @@ fn config(scenario: &Scenario, node: NodeIndex, keys: &[PublicKey]) -> Config {
         hop_limit: 64,
         custodians: None,
         foreign: foreign_neighbors(scenario),
+        policies: Policies::default(),
         trust: known.map(|(other, key)| (node_id(other), *key)).collect(),
         // What nodes say of themselves every day would break the silence that is demanded in the end.
         cards: CardSettings { first_ms: u64::MAX, ..CardSettings::default() },
@@ -105,7 +107,6 @@ fn foreign_neighbors(scenario: &Scenario) -> Vec<ForeignNeighbor> {
         .map(|node| ForeignNeighbor {
             node: node_id(node),
             groups: scenario.role(node).groups.iter().copied().map(group).collect(),
-            routes: Vec::new(),
         })
         .collect()
 }

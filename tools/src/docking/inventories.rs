@@ -35,6 +35,7 @@ impl Docked<'_> {
                 continue;
             }
             if let Some((node, ids)) = self.read_inventory(volume, &info, &trusted) {
+                self.visitors.push(node.clone());
                 self.note_held(node, ids)?;
             }
         }

@@ -18,6 +18,7 @@ mod unmounting;
 
 use std::path::Path;
 
+use agent_core::routing::Policies;
 use agent_node::{Call, Client, Home, Reply};
 use bundle_format::{BundleId, Eid, Profile};
 use data_encoding::BASE32_NOPAD;
@@ -73,6 +74,9 @@ impl Summary {
 struct Docked<'d> {
     node: Eid,
     profile: Profile,
+    policies: Policies,
+    /// Other nodes whose inventories are on the drive.
+    visitors: Vec<Eid>,
     client: &'d mut Client,
     runtime: Handle,
     /// DTN time in milliseconds, where the node trusts its clock.
@@ -93,6 +97,8 @@ pub(crate) fn dock(
     let mut docked = Docked {
         node: home.node().clone(),
         profile: home.config().profile(),
+        policies: home.config().policies.clone(),
+        visitors: Vec::new(),
         client,
         runtime,
         now: None,

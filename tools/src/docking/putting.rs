@@ -78,7 +78,7 @@ impl Docked<'_> {
             for bundle in &page {
                 if on_drive.has(bundle.id) {
                     there.push(bundle.id);
-                } else {
+                } else if self.policies.lead_onto_drive(&self.visitors, &bundle.destination) {
                     lacking.push(Candidate::of(bundle));
                 }
             }

@@ -5,6 +5,7 @@ use agent_core::config::{Carry, ForeignNeighbor};
 use agent_core::input::Input;
 use agent_core::output::{Notice, Standing};
 use agent_core::request::{Answer, Conflict, Order, Report, Request};
+use agent_core::routing::{Forward, Policies, Policy};
 use bytes::Bytes;
 
 fn friends() -> (Node, Node) {
@@ -72,8 +73,12 @@ fn strangers_get_only_what_is_addressed_to_them() {
 #[test]
 fn a_foreign_neighbor_gets_what_configuration_names_for_it() {
     let mut settings = config("a");
-    let (groups, routes) = (vec![eid("dtn://all/~news")], vec![eid("dtn://behind/")]);
-    settings.foreign = vec![ForeignNeighbor { node: eid("dtn://b/"), groups, routes }];
+    settings.foreign = vec![ForeignNeighbor { node: eid("dtn://b/"), groups: vec![eid("dtn://all/~news")] }];
+    settings.policies = Policies::new(vec![Policy {
+        destination: "dtn://behind/*".parse().unwrap(),
+        forward: Forward::Replicate,
+        via: vec![eid("dtn://b/")],
+    }]);
     let mut a = Node::with(settings);
     for destination in ["dtn://all/~news", "dtn://all/~other", "dtn://behind/inbox", "dtn://elsewhere/inbox"]
     {

@@ -15,5 +15,6 @@ mod parts;
 mod published;
 mod records;
 mod room;
+mod routing;
 mod set;
 mod support;

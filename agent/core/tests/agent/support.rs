@@ -9,6 +9,7 @@ use agent_core::input::{ContactId, Input, SendOutcome, TransferId};
 use agent_core::output::{Notice, Output, Parcel, ParcelPayload};
 use agent_core::refusal::Refusal;
 use agent_core::request::{Answer, Conflict, CustodyTransfer, Order, Report, Request};
+use agent_core::routing::Policies;
 use agent_core::store::{CHUNK_OCTETS, Durability, Number, PayloadPlace, Store, StoreOptions};
 use agent_core::time::{NodeTime, Now};
 use bundle_format::{
@@ -56,6 +57,7 @@ pub(crate) fn config(name: &str) -> Config {
         lifetime_ms_max: 365 * DAY_MS,
         hop_limit: 64,
         foreign: Vec::new(),
+        policies: Policies::default(),
         custodians: None,
         cards: CardSettings { first_ms: u64::MAX, ..CardSettings::default() },
         trust: Vec::new(),

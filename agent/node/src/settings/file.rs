@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::fault::{ConfigError, ConfigFault, nearest};
+use super::policies::{self, RawPolicy, read_policies};
 use super::{LogLevel, Settings, quantity};
 use crate::address::Address;
 use crate::clock::ClockStance;
@@ -37,11 +38,12 @@ const KEYS: &[&str] = &[
     "log",
     "trust",
     "foreign",
+    "policy",
 ];
 const TRUST_KEYS: &[&str] = &["node", "key"];
-const FOREIGN_KEYS: &[&str] = &["node", "groups", "routes"];
+const FOREIGN_KEYS: &[&str] = &["node", "groups"];
 
-type Text = Spanned<String>;
+pub(super) type Text = Spanned<String>;
 
 #[derive(Debug, Deserialize)]
 struct Raw {
@@ -71,6 +73,8 @@ struct Raw {
     trust: Vec<RawTrust>,
     #[serde(default)]
     foreign: Vec<RawForeign>,
+    #[serde(default)]
+    policy: Vec<RawPolicy>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -84,8 +88,6 @@ struct RawForeign {
     node: Text,
     #[serde(default)]
     groups: Vec<Text>,
-    #[serde(default)]
-    routes: Vec<Text>,
 }
 
 /// Reads the text of a file; its path is for the error only.
@@ -98,7 +100,7 @@ pub(crate) fn read(file: &Path, text: &str) -> Result<Settings, ConfigError> {
 }
 
 /// A fault and the offset at which it stands.
-type At<T> = Result<T, (usize, ConfigFault)>;
+pub(super) type At<T> = Result<T, (usize, ConfigFault)>;
 
 fn settings(text: &str) -> At<Settings> {
     check_keys(text)?;
@@ -109,6 +111,7 @@ fn settings(text: &str) -> At<Settings> {
     read_quantities(&raw, &mut settings)?;
     read_custody(&raw, &mut settings)?;
     read_neighbors(&raw, &mut settings)?;
+    settings.policies = read_policies(&raw.policy)?;
     Ok(settings)
 }
 
@@ -121,7 +124,7 @@ fn check_keys(text: &str) -> At<()> {
     let document = DeTable::parse(text).map_err(|error| syntax(&error))?;
     let top = document.get_ref();
     check_table(top, KEYS)?;
-    for (name, keys) in [("trust", TRUST_KEYS), ("foreign", FOREIGN_KEYS)] {
+    for (name, keys) in [("trust", TRUST_KEYS), ("foreign", FOREIGN_KEYS), ("policy", policies::KEYS)] {
         if let Some(DeValue::Array(entries)) = top.get(name).map(Spanned::get_ref) {
             for entry in entries {
                 if let DeValue::Table(table) = entry.get_ref() {
@@ -306,21 +309,23 @@ fn read_neighbors(raw: &Raw, settings: &mut Settings) -> At<()> {
         {
             return Err(value("groups", (text, text.get_ref()), "a group, such as \"dtn://all/~updates\""));
         }
-        let route = |text: &Text| eid("routes", text).and_then(|eid| node_id("routes", text, eid));
-        let routes = entry.routes.iter().map(route).collect::<At<_>>()?;
-        settings.foreign.push(ForeignNeighbor { node, groups, routes });
+        settings.foreign.push(ForeignNeighbor { node, groups });
     }
     Ok(())
 }
 
 /// The fault of a value that is not allowed.
-fn value<T>(key: &'static str, (place, written): (&Spanned<T>, &str), allowed: &str) -> (usize, ConfigFault) {
+pub(super) fn value<T>(
+    key: &'static str,
+    (place, written): (&Spanned<T>, &str),
+    allowed: &str,
+) -> (usize, ConfigFault) {
     let fault =
         ConfigFault::Value { key, value: written.to_owned(), allowed: format!("it must be {allowed}") };
     (place.span().start, fault)
 }
 
-fn one_of<T: Copy>(key: &'static str, text: &Text, names: &[(&str, T)]) -> At<T> {
+pub(super) fn one_of<T: Copy>(key: &'static str, text: &Text, names: &[(&str, T)]) -> At<T> {
     let found = names.iter().find(|(name, _)| name == text.get_ref()).map(|(_, meaning)| *meaning);
     found.ok_or_else(|| {
         let list: Vec<String> = names.iter().map(|(name, _)| format!("\"{name}\"")).collect();
@@ -340,13 +345,13 @@ fn address(key: &'static str, text: &Text) -> At<Address> {
     })
 }
 
-fn eid(key: &'static str, text: &Text) -> At<Eid> {
+pub(super) fn eid(key: &'static str, text: &Text) -> At<Eid> {
     text.get_ref().parse().map_err(|error| {
         value(key, (text, text.get_ref()), &format!("an endpoint ID such as \"dtn://clinic-3/\" ({error})"))
     })
 }
 
-fn node_id(key: &'static str, text: &Text, eid: Eid) -> At<Eid> {
+pub(super) fn node_id(key: &'static str, text: &Text, eid: Eid) -> At<Eid> {
     match eid.node_id() {
         Some(node) if node == eid => Ok(eid),
         _ => Err(value(key, (text, text.get_ref()), "a node ID such as \"dtn://clinic-3/\" or \"ipn:7.0\"")),
@@ -402,7 +407,6 @@ log = "debug"
 [[foreign]]
 node = "ipn:7.0"
 groups = ["dtn://all/~updates"]
-routes = ["ipn:9.0"]
 "#;
         let settings = read(Path::new("config.toml"), text).unwrap();
         assert_eq!(settings.ipn, Some(Eid::ipn(0, 4711, 0)));
@@ -416,7 +420,7 @@ routes = ["ipn:9.0"]
         assert_eq!((settings.quota_octets, settings.stranger_quota_octets), (1 << 30, 1_000_000));
         assert_eq!((settings.bundle_octets_max, settings.lifetime_ms_max), (10 << 20, 2_592_000_000));
         assert_eq!((settings.hop_limit, settings.metadata_block, settings.log), (4, 201, LogLevel::Debug));
-        assert_eq!(settings.foreign[0].routes, [Eid::ipn(0, 9, 0)]);
+        assert_eq!(settings.foreign[0].groups.len(), 1);
     }
 
     #[test]

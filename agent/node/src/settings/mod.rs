@@ -5,10 +5,12 @@
 
 mod fault;
 mod file;
+mod policies;
 mod quantity;
 mod template;
 
 use agent_core::config::{CardSettings, Carry, Config, ForeignNeighbor, Stance};
+use agent_core::routing::Policies;
 use bundle_format::{Eid, Limits, NodeKey, Profile, PublicKey};
 
 pub use self::fault::{ConfigError, ConfigFault};
@@ -64,6 +66,8 @@ pub struct Settings {
     pub trust: Vec<(Eid, PublicKey)>,
     /// Neighbors of another implementation.
     pub foreign: Vec<ForeignNeighbor>,
+    /// Who gets bundles for some destinations.
+    pub policies: Policies,
 }
 
 /// How much is logged.
@@ -123,6 +127,7 @@ impl Settings {
             custodians: None,
             trust: Vec::new(),
             foreign: Vec::new(),
+            policies: Policies::default(),
         }
     }
 
@@ -150,6 +155,7 @@ impl Settings {
             hop_limit: self.hop_limit,
             custodians: self.custodians.clone(),
             foreign: self.foreign.clone(),
+            policies: self.policies.clone(),
             cards: self.cards(),
             trust: self.trust.clone(),
         }

@@ -72,5 +72,13 @@ node = "@NODE@"
 # [[foreign]]
 # node = "ipn:7.0"
 # groups = ["dtn://all/~updates"]
-# routes = ["ipn:9.0"]
+
+# Who gets bundles for some destinations; the first entry that names a destination counts, without one everybody who wants them.
+# A destination is an endpoint ID, or the beginning of some and *: "dtn://hub/*", "ipn:7.*", "*". forward is
+# "replicate" (every neighbor that wants or carries it, and those in via), "direct" (only the destination itself, or members of
+# the group) or "via" (only the neighbors in via, and the destination itself).
+# [[policy]]
+# destination = "ipn:9.*"
+# forward = "via"
+# via = ["ipn:7.0"]
 "#;

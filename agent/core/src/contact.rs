@@ -14,6 +14,7 @@ use crate::pouring::Pour;
 use crate::reconciling::Exchanges;
 use crate::store::Number;
 use crate::time::NodeTime;
+use crate::vicinity::Surroundings;
 
 /// Bundles that may be under way to one neighbor at a time.
 pub(crate) const WINDOW_BUNDLES: usize = 256;
@@ -46,6 +47,7 @@ pub(crate) struct Contact {
     pub(crate) listing: Listing,
     /// What is found out by sketches.
     pub(crate) exchanges: Exchanges,
+    pub(crate) surroundings: Surroundings,
     /// Something could not wait in `pending`: look through the store again.
     pub(crate) overflowed: bool,
     pub(crate) pending: BTreeSet<Rank>,
@@ -98,6 +100,7 @@ impl Contact {
             hello_deadline: None,
             listing: Listing::Idle,
             exchanges: Exchanges::default(),
+            surroundings: Surroundings::default(),
             overflowed: false,
             pending: BTreeSet::new(),
             settled: BTreeSet::new(),
@@ -205,7 +208,8 @@ impl Contact {
     pub(crate) fn deadline(&self) -> Option<NodeTime> {
         let (listing, offers) = (self.listing.deadline(), self.next_offer());
         let lacking = self.exchanges.deadline().filter(|_| self.may_say_more());
-        [self.hello_deadline, self.paused_until, listing, offers, self.custody.due, lacking]
+        let surroundings = self.surroundings.deadline(self.may_say_more());
+        [self.hello_deadline, self.paused_until, listing, offers, self.custody.due, lacking, surroundings]
             .into_iter()
             .flatten()
             .min()

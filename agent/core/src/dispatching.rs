@@ -6,6 +6,7 @@ use crate::admission;
 use crate::agent::Agent;
 use crate::expiring::REMEMBERED_MS;
 use crate::input::ContactId;
+use crate::message::node_hash;
 use crate::output::Notice;
 use crate::reporting::Assertion;
 use crate::store::{Custodian, Number, StoreError, Tombstone, WriteTxn};
@@ -95,18 +96,22 @@ impl Agent {
         Ok(())
     }
 
-    /// Offers a new bundle to every open contact but the one that brought it.
+    /// Offers a new bundle to every open contact but the one that brought it, and those that the node that brought it serves itself.
     pub(crate) fn offer_everywhere(
         &mut self,
-        number: Number,
-        from: Option<ContactId>,
+        now: Now,
+        (number, from): (Number, Option<ContactId>),
         store: &WriteTxn<'_>,
     ) -> Result<(), StoreError> {
+        let bringer = from.and_then(|from| self.contacts.get(&from)?.authenticated().map(node_hash));
         let ids: Vec<ContactId> = self.contacts.keys().copied().filter(|id| Some(*id) != from).collect();
         for id in ids {
             let Some(mut contact) = self.contacts.remove(&id) else { continue };
             if let Some(rank) = self.offerable(&contact, number, store.view())? {
-                contact.enqueue(rank);
+                let is_left = bringer.is_some_and(|bringer| self.is_left_to(now.node, &mut contact, bringer));
+                if !is_left {
+                    contact.enqueue(rank);
+                }
             }
             self.contacts.insert(id, contact);
         }

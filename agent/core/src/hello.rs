@@ -17,6 +17,7 @@ use crate::publishing::everybodys;
 use crate::reconciling::Exchanges;
 use crate::store::{NeighborContact, StoreError, WriteTxn};
 use crate::time::Now;
+use crate::vicinity::Surroundings;
 
 /// How long a neighbor may stay silent before it counts as foreign: three times a slow satellite round trip and a
 /// store that is busy.
@@ -151,6 +152,7 @@ impl Agent {
         contact.custody = Watch::default();
         contact.custody.arm(now.node, self.dice.roll());
         contact.exchanges = contact.exchanges.early.map_or_else(Exchanges::default, Exchanges::after);
+        contact.surroundings = Surroundings::default();
         contact.listing = Listing::scan();
         let neighbor =
             contact.claim.as_ref().map(|claim| claim.node.clone()).or_else(|| contact.declared.clone());

@@ -48,6 +48,7 @@ pub mod store;
 mod superseding;
 pub mod time;
 mod transmitting;
+mod vicinity;
 
 pub use agent::Agent;
 pub use message::contact_endpoint;

@@ -65,7 +65,9 @@ impl Agent {
     pub(crate) fn drive_contacts(&mut self, now: Now, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
         self.settle_silent_contacts(now);
         let ids: Vec<ContactId> = self.contacts.keys().copied().collect();
+        let vicinity = self.vicinity();
         for id in ids {
+            self.drive_vicinity(now, id, &vicinity, store)?;
             self.drive_exchange(now, id, store)?;
             self.ask_for_list(now, id, store)?;
             self.sift(now, id, store)?;

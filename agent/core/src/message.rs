@@ -10,6 +10,7 @@ mod hello;
 mod list;
 mod offer;
 mod part;
+mod vicinity;
 
 use bundle_format::{BundleId, Eid};
 use minicbor::{Decoder, Encoder};
@@ -21,6 +22,7 @@ pub(crate) use hello::{GROUPS_MAX, Hello};
 pub(crate) use list::{LISTED_MAX, List};
 pub(crate) use offer::{OFFERED_MAX, Offered, Want, short_id};
 pub(crate) use part::{PART_OCTETS_MAX, Part, Resume};
+pub(crate) use vicinity::{NodeHash, VICINITY_MAX, Vicinity, node_hash};
 
 /// The version that begins every contact message.
 const VERSION: u64 = 1;
@@ -51,6 +53,7 @@ pub(crate) enum ContactMessage {
     Part(Part),
     CustodyRefusals(CustodyRefusals),
     CustodyQuery(CustodyQuery),
+    Vicinity(Vicinity),
 }
 
 /// The payload is no contact message that this version knows.
@@ -83,6 +86,7 @@ impl ContactMessage {
             Self::Part(part) => part.encode(&mut encoder),
             Self::CustodyRefusals(refusals) => refusals.encode(&mut encoder),
             Self::CustodyQuery(query) => query.encode(&mut encoder),
+            Self::Vicinity(vicinity) => vicinity.encode(&mut encoder),
         }
         .expect("writing to a vector cannot fail");
         encoder.into_writer()
@@ -109,6 +113,7 @@ impl ContactMessage {
             (8, 4) => Self::Resume(Resume::decode(&mut decoder)?),
             (9, 6) => Self::Part(Part::decode(&mut decoder)?),
             (10, 4) => Self::CustodyRefusals(CustodyRefusals::decode(&mut decoder)?),
+            (11, 3) => Self::Vicinity(Vicinity::decode(&mut decoder)?),
             (12, 4) => Self::CustodyQuery(CustodyQuery::decode(&mut decoder)?),
             _ => return Err(Unintelligible),
         };
@@ -182,6 +187,7 @@ mod tests {
                 sequence: u64::MAX,
                 items: vec![Queried { number: 1, id: id(4), yours: true }],
             }),
+            ContactMessage::Vicinity(Vicinity { nodes: [[3; 8], [4; 8]].into() }),
         ]
     }
 

@@ -107,6 +107,10 @@ impl Agent {
             Some(Ok(ContactMessage::CustodyRefusals(refusals))) => {
                 self.custody_refused(contact, &refusals, store)
             }
+            Some(Ok(ContactMessage::Vicinity(vicinity))) => {
+                self.vicinity_received(contact, vicinity);
+                Ok(())
+            }
             Some(Err(_)) | None => Ok(()),
         }
     }
@@ -270,7 +274,7 @@ impl Agent {
         if vouched != Vouched::By(Stance::Carry) {
             self.deliver(now, number, bundle, store)?;
         }
-        self.offer_everywhere(number, arrival.contact, store)?;
+        self.offer_everywhere(now, (number, arrival.contact), store)?;
         Ok(number)
     }
 

@@ -92,6 +92,7 @@ impl Agent {
         let Some(scope) = self.scope_with(contact) else { return };
         let gathering = Gathering { after: None, prefix: Prefix::new(CELLS_MAX), scope, until: None };
         let Some(contact) = self.contacts.get_mut(&id) else { return };
+        contact.surroundings.exchange_begins();
         contact.exchanges.next = now.node.after_ms(PAUSE_MS);
         contact.exchanges.tells_up_to = None;
         contact.exchanges.begun = contact.exchanges.begun.saturating_add(1);

@@ -10,6 +10,7 @@ mod custody;
 mod door;
 mod evicting;
 mod meetings;
+mod mesh;
 mod owing;
 mod parts;
 mod published;

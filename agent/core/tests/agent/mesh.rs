@@ -1,0 +1,185 @@
+//! Ten nodes of which each has a contact with every other: a bundle crosses to each about once.
+
+use std::collections::BTreeMap;
+
+use agent_core::input::{ContactId, Input, SendOutcome, TransferId};
+use agent_core::output::{Output, Parcel};
+use agent_core::refusal::Refusal;
+use agent_core::store::PayloadPlace;
+use bundle_format::{Bundle, BundleId, Limits, Profile};
+
+use crate::support::{Node, order};
+
+const NAMES: [&str; 10] = ["n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9"];
+
+struct Mesh {
+    nodes: Vec<Node>,
+    wires: BTreeMap<ContactId, [usize; 2]>,
+    work: Vec<(usize, Input)>,
+    seed: u64,
+    crossed: usize,
+}
+
+impl Mesh {
+    fn of(count: usize, wires: &[(usize, usize)], seed: u64) -> Self {
+        let nodes = NAMES[..count].iter().map(|name| Node::trusting(name, &others(name))).collect();
+        let mut mesh = Self { nodes, wires: BTreeMap::new(), work: Vec::new(), seed, crossed: 0 };
+        for (contact, (a, b)) in (1..).zip(wires) {
+            mesh.wires.insert(contact, [*a, *b]);
+            for place in [*a, *b] {
+                let (link, transfer_mru) = ("test".to_owned(), u64::MAX);
+                mesh.work.push((place, Input::ContactOpened { contact, link, declared: None, transfer_mru }));
+            }
+        }
+        mesh.settle();
+        mesh.wait_s(10);
+        mesh
+    }
+
+    fn full(seed: u64) -> Self {
+        let wires: Vec<_> = (0..10).flat_map(|a| (a + 1..10).map(move |b| (a, b))).collect();
+        Self::of(10, &wires, seed)
+    }
+
+    /// What happens next is drawn by lot, among the first of each wire and direction.
+    fn settle(&mut self) {
+        for _ in 0..500_000 {
+            if self.work.is_empty() {
+                let due = self
+                    .nodes
+                    .iter()
+                    .position(|node| node.agent.poll_timeout().is_some_and(|at| at <= node.now.node));
+                let Some(place) = due else { return };
+                self.step(place, Input::TimeoutReached);
+                continue;
+            }
+            self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let place = self.work[usize::try_from(self.seed >> 33).unwrap() % self.work.len()].0;
+            let first = self.work.iter().position(|(of, _)| *of == place).unwrap();
+            let (place, input) = self.work.remove(first);
+            self.step(place, input);
+        }
+        panic!("they never come to rest");
+    }
+
+    fn step(&mut self, place: usize, input: Input) {
+        let outputs = self.nodes[place].step(input);
+        self.see_to(place, outputs);
+    }
+
+    fn see_to(&mut self, place: usize, outputs: Vec<Output>) {
+        for output in outputs {
+            match output {
+                Output::Send { contact, transfer, parcel } => self.carry(place, (contact, transfer), &parcel),
+                Output::Accept { contact, transfer } => {
+                    self.answer(place, (contact, transfer), SendOutcome::Sent);
+                }
+                Output::Refuse { contact, transfer, refusal } => {
+                    let outcome = match refusal {
+                        Refusal::Duplicate | Refusal::Gone => SendOutcome::AlreadyThere,
+                        _ => SendOutcome::NotAcceptable,
+                    };
+                    self.answer(place, (contact, transfer), outcome);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn other(&self, place: usize, contact: ContactId) -> Option<usize> {
+        let [a, b] = *self.wires.get(&contact)?;
+        Some(if a == place { b } else { a })
+    }
+
+    fn answer(&mut self, place: usize, (contact, transfer): (ContactId, TransferId), outcome: SendOutcome) {
+        let Some(to) = self.other(place, contact) else { return };
+        self.work.push((to, Input::SendSettled { contact, transfer, outcome }));
+    }
+
+    fn carry(&mut self, place: usize, (contact, transfer): (ContactId, TransferId), parcel: &Parcel) {
+        let Some(to) = self.other(place, contact) else { return };
+        let octets = self.nodes[place].octets_of(parcel);
+        let bundle = Bundle::parse(octets, &Limits::default()).unwrap().check(&Profile::default());
+        let is_message = bundle.head().primary().destination == agent_core::contact_endpoint();
+        self.crossed += usize::from(!is_message && !crate::support::is_custody_signal(&bundle));
+        let (bundle, payload) = (Box::new(bundle), PayloadPlace::Inline);
+        self.work.push((to, Input::BundleReceived { contact, transfer, bundle, payload }));
+    }
+
+    fn wait_s(&mut self, seconds: u64) {
+        for _ in 0..seconds * 2 {
+            for place in 0..self.nodes.len() {
+                let outputs = self.nodes[place].wait_ms(500);
+                self.see_to(place, outputs);
+            }
+            self.settle();
+        }
+    }
+
+    fn make(&mut self, place: usize, number: usize) -> BundleId {
+        let order = agent_core::request::Order {
+            custody: agent_core::request::CustodyTransfer::NotWanted,
+            ..order("dtn://all/~news")
+        };
+        let payload = format!("news {number}").into_bytes().into();
+        let request = agent_core::request::Request::Transmit { order, payload };
+        let (answer, outputs) = self.nodes[place].ask_and_hear(request);
+        self.see_to(place, outputs);
+        match answer {
+            agent_core::request::Answer::Transmitted { id, .. } => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn assert_all_have(&self, ids: &[BundleId]) {
+        for (place, node) in self.nodes.iter().enumerate() {
+            let lacking = ids.iter().filter(|id| !node.has(id)).count();
+            assert_eq!(lacking, 0, "node {place} lacks some");
+        }
+    }
+}
+
+fn others(name: &str) -> Vec<&'static str> {
+    NAMES.into_iter().filter(|other| *other != name).collect()
+}
+
+#[test]
+fn a_bundle_crosses_a_full_mesh_about_once_to_each() {
+    for seed in 1..3 {
+        let mut mesh = Mesh::full(seed);
+        let ids: Vec<BundleId> = (0..50).map(|number| mesh.make(number * 7 % 10, number)).collect();
+        mesh.settle();
+        mesh.wait_s(60);
+        mesh.assert_all_have(&ids);
+        assert!(mesh.crossed * 10 <= 50 * 9 * 11, "seed {seed}: {} transfers", mesh.crossed);
+    }
+}
+
+#[test]
+fn what_was_left_to_a_node_that_fell_silent_arrives_all_the_same() {
+    let mut mesh = Mesh::full(5);
+    let ids: Vec<BundleId> = (0..5).map(|number| mesh.make(0, number)).collect();
+    let dead: Vec<ContactId> =
+        mesh.wires.iter().filter(|(_, ends)| ends[0] == 0 && ends[1] > 4).map(|(id, _)| *id).collect();
+    for contact in dead {
+        let ends = mesh.wires.remove(&contact).unwrap();
+        mesh.work.retain(
+            |(_, input)| !matches!(input, Input::BundleReceived { contact: of, .. } if *of == contact),
+        );
+        for place in ends {
+            mesh.work.push((place, Input::ContactClosed { contact }));
+        }
+    }
+    mesh.settle();
+    mesh.wait_s(60);
+    mesh.assert_all_have(&ids);
+}
+
+#[test]
+fn in_a_chain_bundles_are_passed_on_at_once() {
+    let mut mesh = Mesh::of(3, &[(0, 1), (1, 2)], 1);
+    let id = mesh.make(0, 0);
+    mesh.settle();
+    mesh.assert_all_have(&[id]);
+    assert_eq!(mesh.crossed, 2);
+}

@@ -127,7 +127,7 @@ impl Agent {
             refused => refused,
         };
         let answer = match answer {
-            Ok(vouched) if arrival.origin != Origin::Signal => {
+            Ok(vouched) if arrival.origin != Origin::Signal && !self.is_word_to_us(arrival.bundle) => {
                 let worth = Worth::of_head(arrival.bundle.head(), &self.config.profile);
                 self.make_room(arrival.bundle.octets(), worth, store)?.map_or(Ok(vouched), Err)
             }
@@ -145,6 +145,13 @@ impl Agent {
                 Ok(Err(refusal))
             }
         }
+    }
+
+    /// Whether it is a word to this node about bundles, which is read and gone at once: a store full of what is in custody needs it
+    /// to become less full.
+    fn is_word_to_us(&self, bundle: &CheckedBundle) -> bool {
+        let destination = &bundle.head().primary().destination;
+        bundle.head().is_administrative_record() && destination.is_singleton() && self.is_local(destination)
     }
 
     /// Every question that a bundle must answer; the state may have changed since they were asked of its head.

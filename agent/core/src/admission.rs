@@ -139,7 +139,7 @@ fn over_quota(
         return quota("its group", config.group_quota_octets);
     }
     let worth = Worth::of_head(head, &config.profile);
-    if over(view.usage()?, config.quota_octets) && view.least_valuable(worth)?.is_none() {
+    if over(view.usage()?, config.quota_octets) && !view.has_less_valuable(worth)? {
         return quota("this node", config.quota_octets);
     }
     Ok(None)

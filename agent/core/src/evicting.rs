@@ -16,7 +16,8 @@ use crate::store::{StoreError, Worth, WriteTxn};
 const EVICTED_MAX: usize = 1024;
 
 impl Agent {
-    /// Makes room within the quota; why there is none, where that cannot be. What went for it has gone in any case.
+    /// Makes room within the quota, if enough of what is here is worth no more; why there is none, otherwise. Nothing goes for
+    /// a bundle that does not come in.
     pub(crate) fn make_room(
         &mut self,
         octets: u64,
@@ -24,23 +25,20 @@ impl Agent {
         store: &mut WriteTxn<'_>,
     ) -> Result<Option<Refusal>, StoreError> {
         let quota_octets = self.config.quota_octets;
-        let (mut bundles, before) = (0, store.view().usage()?.octets);
-        let mut usage = before;
-        while usage.saturating_add(octets) > quota_octets && bundles < EVICTED_MAX {
-            let Some(number) = store.view().least_valuable(worth)? else { break };
-            self.discard(number, store)?;
-            usage = store.view().usage()?.octets;
-            bundles += 1;
+        let excess = store.view().usage()?.octets.saturating_add(octets).saturating_sub(quota_octets);
+        if excess == 0 {
+            return Ok(None);
         }
-        self.tell_evicted(bundles, before.saturating_sub(usage));
-        let is_full = usage.saturating_add(octets) > quota_octets;
-        Ok(is_full.then_some(Refusal::Quota { whose: "this node", quota_octets }))
-    }
-
-    fn tell_evicted(&mut self, bundles: usize, octets: u64) {
-        if bundles > 0 {
-            self.tell(Notice::Evicted { bundles: bundles as u64, octets });
+        let Some(victims) = store.view().least_valuable(worth, excess, EVICTED_MAX)? else {
+            return Ok(Some(Refusal::Quota { whose: "this node", quota_octets }));
+        };
+        let before = store.view().usage()?.octets;
+        for number in &victims {
+            self.discard(*number, store)?;
         }
+        let octets = before.saturating_sub(store.view().usage()?.octets);
+        self.tell(Notice::Evicted { bundles: victims.len() as u64, octets });
+        Ok(None)
     }
 }
 

@@ -122,7 +122,7 @@ impl Agent {
         let quota_octets = self.config.quota_octets;
         let worth = Worth::of_message(order.metadata.priority);
         let full = store.view().usage()?.octets.saturating_add(octets) > quota_octets
-            && store.view().least_valuable(worth)?.is_none();
+            && !store.view().has_less_valuable(worth)?;
         Ok(full.then_some(Refusal::Quota { whose: "this node", quota_octets }))
     }
 }

@@ -48,14 +48,35 @@ pub(crate) fn row(facts: &BundleFacts) -> [u8; 9] {
 }
 
 impl View<'_> {
-    /// The bundle that is to go next, if there is one that is worth no more than this.
-    pub fn least_valuable(&self, at_most: Worth) -> Result<Option<Number>, StoreError> {
-        let Some(first) = self.rows(Table::Eviction, b"")?.next() else { return Ok(None) };
-        let (key, _) = first?;
-        match key.first() {
-            Some(worth) if *worth <= at_most.0 => number_at(Table::Eviction, key).map(Some),
-            _ => Ok(None),
+    /// Whether some bundle is worth no more than this, and may go.
+    pub fn has_less_valuable(&self, at_most: Worth) -> Result<bool, StoreError> {
+        let Some(first) = self.rows(Table::Eviction, b"")?.next() else { return Ok(false) };
+        Ok(first?.0.first().is_some_and(|worth| *worth <= at_most.0))
+    }
+
+    /// The bundles that are to go so that so many octets are free, each worth no more than this; `None` where even `most` of them
+    /// would not be enough.
+    pub fn least_valuable(
+        &self,
+        at_most: Worth,
+        octets: u64,
+        most: usize,
+    ) -> Result<Option<Vec<Number>>, StoreError> {
+        let (mut victims, mut left) = (Vec::new(), octets);
+        for row in self.rows(Table::Eviction, b"")?.take(most) {
+            let (key, _) = row?;
+            if key.first().is_none_or(|worth| *worth > at_most.0) {
+                break;
+            }
+            let number = number_at(Table::Eviction, key)?;
+            let Some(facts) = self.facts(number)? else { continue };
+            victims.push(number);
+            left = left.saturating_sub(facts.octets());
+            if left == 0 {
+                return Ok(Some(victims));
+            }
         }
+        Ok(None)
     }
 
     /// Whether a bundle may go when room is needed.

@@ -63,7 +63,7 @@ impl View<'_> {
                 traces.id = key.try_into().ok().map(BundleId::from_bytes);
             }
         }
-        for table in [Table::Identities, Table::Expiry, Table::Destinations, Table::Queue] {
+        for table in [Table::Identities, Table::Expiry, Table::Destinations, Table::Queue, Table::Eviction] {
             for row in self.rows(table, b"")? {
                 let Some((key, _)) = sound(row)? else { continue };
                 if number_at(table, key)? == number {

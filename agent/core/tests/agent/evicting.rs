@@ -120,3 +120,17 @@ fn a_source_and_a_group_have_quotas_of_their_own() {
     node.import(bundle(("b", 2), "dtn://far/x", Priority::Normal)).unwrap();
     assert_sound(&node);
 }
+
+#[test]
+fn nothing_goes_for_a_bundle_that_does_not_come_in() {
+    let mut node = node();
+    let own = |custody| Order { custody, ..order("dtn://far/inbox") };
+    node.transmit(own(CustodyTransfer::Wanted), &[1; 3_000]);
+    let bulk = taken(&mut node, 1, Priority::Bulk);
+    let large = node.ask(agent_core::request::Request::Transmit {
+        order: own(CustodyTransfer::NotWanted),
+        payload: Bytes::from(vec![2; 4_000]),
+    });
+    assert!(matches!(large, agent_core::request::Answer::Refused(Refusal::Quota { .. })), "{large:?}");
+    assert!(node.has(&bulk));
+}

@@ -43,6 +43,8 @@ pub struct Agent {
     pub(crate) custody: Custody,
     /// The ids that are compared with neighbors.
     pub(crate) set: ReconciledSet,
+    /// Ids that neighbors have among theirs, without the bundles.
+    pub(crate) gone: crate::gone::Remembered,
     /// Stagings whose bundle is being made here, with the order that each will fulfil.
     pub(crate) orders: BTreeMap<Number, crate::transmitting::OpenOrder>,
     /// Beginnings of large bundles.
@@ -79,6 +81,7 @@ impl Agent {
             reports: ReportBudget::new(now.node),
             orders: BTreeMap::new(),
             set: ReconciledSet::open(store)?,
+            gone: crate::gone::Remembered::default(),
             shelf: Shelf::open(store)?,
             asked_for: BTreeMap::new(),
             outputs: VecDeque::new(),

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use bundle_format::{BundleId, Head};
 
 use crate::agent::Agent;
+use crate::backlog;
 use crate::contact::{Contact, Rank};
 use crate::input::ContactId;
 use crate::message::{ContactMessage, OFFERED_MAX, Offered, Resume, Want, short_id};
@@ -20,8 +21,6 @@ use crate::time::{NodeTime, Now};
 
 /// How long an offer may go unanswered before it is repeated.
 const REPEATED_MS: u64 = 30_000;
-/// Offers to one neighbor that wait for an answer; what is beyond is found again in the store.
-const WAITING_MAX: usize = 1024;
 /// Octets of one bundle in an offer, at most; the few around all of them are within what is allowed for framing.
 const OFFER_OCTETS: usize = 1 + 17 + 9 + 17;
 /// Bundles that are asked for at a time, from all neighbors.
@@ -64,8 +63,8 @@ impl Agent {
         {
             return Ok(false);
         }
-        if contact.offered.len() >= WAITING_MAX {
-            contact.overflowed = true;
+        if contact.offered.len() >= backlog::OFFERED_MAX {
+            contact.backlog.put_off_offer(rank.1);
         } else {
             let waiting = Waiting { rank, id: facts.id, again: NodeTime::default() };
             contact.offered.entry(rank.1).or_insert(waiting);
@@ -124,7 +123,7 @@ impl Agent {
         }
         for short in &want.ids {
             if !wanted.iter().any(|waiting| short_id(&waiting.id) == *short) {
-                self.wanted_unoffered(id, *short, store)?;
+                self.wanted_unoffered(id, *short, store.view())?;
             }
         }
         Ok(())
@@ -233,7 +232,7 @@ impl Contact {
     pub(crate) fn send_whole(&mut self, rank: Rank) {
         self.offered.remove(&rank.1);
         self.asked.insert(rank.1);
-        self.enqueue(rank);
+        self.queue(rank);
     }
 
     /// When the next offer is due, where one may be made.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bundle_format::{BundleId, Eid, PublicKey};
 
 use crate::announcing::Waiting;
+use crate::backlog::Backlog;
 use crate::custody::Watch;
 use crate::input::TransferId;
 use crate::listing::Listing;
@@ -48,8 +49,8 @@ pub(crate) struct Contact {
     /// What is found out by sketches.
     pub(crate) exchanges: Exchanges,
     pub(crate) surroundings: Surroundings,
-    /// Something could not wait in `pending`: look through the store again.
-    pub(crate) overflowed: bool,
+    /// What is to be looked at in the store when there is room in `pending`.
+    pub(crate) backlog: Backlog,
     pub(crate) pending: BTreeSet<Rank>,
     /// What needs no further try during this contact: refused for good, too large for the link, or taken by a neighbor whose word does not
     /// count beyond it.
@@ -101,7 +102,7 @@ impl Contact {
             listing: Listing::Idle,
             exchanges: Exchanges::default(),
             surroundings: Surroundings::default(),
-            overflowed: false,
+            backlog: Backlog::default(),
             pending: BTreeSet::new(),
             settled: BTreeSet::new(),
             paused_until: None,
@@ -169,13 +170,23 @@ impl Contact {
         self.bundles_in_flight.contains(&number) || self.pours.iter().any(|pour| pour.number == number)
     }
 
-    /// Puts a bundle among those that wait, or notes that there was no room for it.
+    /// Whether another bundle may wait in memory.
+    pub(crate) fn has_room(&self) -> bool {
+        self.pending.len() < PENDING_MAX
+    }
+
+    /// Puts a new bundle among those that wait, or notes that there was no room for it.
     pub(crate) fn enqueue(&mut self, rank: Rank) {
-        if self.pending.len() < PENDING_MAX {
-            self.pending.insert(rank);
+        if self.has_room() {
+            self.queue(rank);
         } else {
-            self.overflowed = true;
+            self.backlog.put_off(rank.1);
         }
+    }
+
+    /// Puts a bundle among those that wait. There are never more at a time than the caller has a bound for.
+    pub(crate) fn queue(&mut self, rank: Rank) {
+        self.pending.insert(rank);
     }
 
     /// A bundle is gone from the store. Where it still waits here, that is noticed when its turn comes.
@@ -188,6 +199,7 @@ impl Contact {
 
     /// What the neighbor is to us has changed: what was planned for it no longer counts.
     pub(crate) fn start_over(&mut self) {
+        self.backlog = Backlog::default();
         self.pending.clear();
         self.offered.clear();
         self.asked.clear();

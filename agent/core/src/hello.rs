@@ -6,6 +6,7 @@
 use bundle_format::CheckedBundle;
 
 use crate::agent::Agent;
+use crate::backlog::Backlog;
 use crate::config::Carry;
 use crate::contact::{Claim, Contact};
 use crate::custody::Watch;
@@ -153,13 +154,17 @@ impl Agent {
         contact.custody.arm(now.node, self.dice.roll());
         contact.exchanges = contact.exchanges.early.map_or_else(Exchanges::default, Exchanges::after);
         contact.surroundings = Surroundings::default();
-        contact.listing = Listing::scan();
+        contact.listing = Listing::Idle;
+        if standing == Standing::Foreign {
+            contact.backlog = Backlog::everything();
+        }
         let neighbor =
             contact.claim.as_ref().map(|claim| claim.node.clone()).or_else(|| contact.declared.clone());
         if let Some(neighbor) = neighbor {
             self.tell(Notice::NeighborKnown { contact: id, neighbor, standing });
         }
         if standing == Standing::Authenticated {
+            self.begin_unshared(id);
             self.begin_exchange(now, id);
         }
     }

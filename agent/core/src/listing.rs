@@ -6,11 +6,11 @@
 use bundle_format::BundleId;
 
 use crate::agent::Agent;
+use crate::backlog::Backlog;
 use crate::contact::{Contact, PENDING_MAX, Rank};
 use crate::input::ContactId;
 use crate::message::{ContactMessage, LISTED_MAX, List};
 use crate::reconciliation::Reconciliation;
-use crate::reconciling::Gathering;
 use crate::store::{Number, StoreError, View, WriteTxn};
 use crate::time::{NodeTime, Now};
 
@@ -26,25 +26,19 @@ const ASKED_MAX: u8 = 3;
 pub(crate) enum Listing {
     /// Nothing is being found out.
     Idle,
-    /// Our part of a sketch is put together.
-    Gathering(Box<Gathering>),
+    /// Our part of a sketch is being counted.
+    Counting,
     /// Sketches are exchanged.
     Reconciling(Box<Reconciliation>),
     /// The range after this id is asked for (again) at that time.
     Asking { after: Option<BundleId>, again: NodeTime, asked: u8 },
     /// Their list is here, and ours has been gone through up to `cursor`.
     Sifting { list: List, cursor: Option<BundleId> },
-    /// No list is to be had: our own bundles are gone through, in the order of their numbers.
-    Scanning { after: Option<Number> },
 }
 
 impl Listing {
     pub(crate) fn due(now: NodeTime) -> Self {
         Self::Asking { after: None, again: now, asked: 0 }
-    }
-
-    pub(crate) fn scan() -> Self {
-        Self::Scanning { after: None }
     }
 
     pub(crate) fn deadline(&self) -> Option<NodeTime> {
@@ -56,7 +50,7 @@ impl Listing {
     }
 
     fn has_work(&self) -> bool {
-        matches!(self, Self::Sifting { .. } | Self::Scanning { .. })
+        matches!(self, Self::Sifting { .. })
     }
 }
 
@@ -70,7 +64,7 @@ impl Agent {
             self.drive_vicinity(now, id, &vicinity, store)?;
             self.drive_exchange(now, id, store)?;
             self.ask_for_list(now, id, store)?;
-            self.sift(now, id, store)?;
+            self.sift(id, store)?;
             self.ask_for_custody(now, id, store)?;
             self.pump(now, id, store)?;
             self.offer_due(now, id, store)?;
@@ -88,7 +82,8 @@ impl Agent {
         }
         if asked == ASKED_MAX {
             contact.exchanges.is_deaf = true;
-            contact.listing = Listing::scan();
+            contact.listing = Listing::Idle;
+            contact.backlog = Backlog::everything();
             return Ok(());
         }
         contact.listing =
@@ -127,28 +122,18 @@ impl Agent {
         }
     }
 
-    fn sift(&mut self, now: Now, id: ContactId, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
+    fn sift(&mut self, id: ContactId, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
         let Some(mut contact) = self.contacts.remove(&id) else { return Ok(()) };
-        let mut is_lost = false;
         if contact.pending.len() < PENDING_MAX / 2 {
             let listing = std::mem::replace(&mut contact.listing, Listing::Idle);
             contact.listing = match listing {
                 Listing::Sifting { list, cursor } => self.sift_list(&mut contact, list, cursor, store)?,
-                Listing::Scanning { after } => self.scan(&mut contact, after, store.view())?,
-                Listing::Idle if contact.overflowed => {
-                    contact.overflowed = false;
-                    is_lost = contact.authenticated().is_some() && !contact.exchanges.is_deaf;
-                    if is_lost { Listing::Idle } else { Listing::scan() }
-                }
                 other => other,
             };
             self.unfinished |= contact.listing.has_work();
         }
+        self.work_off(&mut contact, store.view())?;
         self.contacts.insert(id, contact);
-        if is_lost {
-            self.begin_exchange(now, id);
-            self.unfinished = true;
-        }
         Ok(())
     }
 
@@ -173,7 +158,7 @@ impl Agent {
             if list.ids.binary_search(&id).is_ok() {
                 Self::note_held(contact, number, store)?;
             } else if let Some(rank) = self.offerable(contact, number, store.view())? {
-                contact.enqueue(rank);
+                contact.queue(rank);
             }
         }
         if !past_range && !reached_end {
@@ -182,24 +167,6 @@ impl Agent {
         Ok(match list.last {
             Some(last) => Listing::Asking { after: Some(last), again: NodeTime::default(), asked: 0 },
             None => Listing::Idle,
-        })
-    }
-
-    fn scan(
-        &self,
-        contact: &mut Contact,
-        after: Option<Number>,
-        view: View<'_>,
-    ) -> Result<Listing, StoreError> {
-        let numbers = view.numbers_from(after, SIFTED_PER_STEP)?;
-        for number in &numbers {
-            if let Some(rank) = self.offerable(contact, *number, view)? {
-                contact.enqueue(rank);
-            }
-        }
-        Ok(match numbers.last() {
-            Some(last) if numbers.len() == SIFTED_PER_STEP => Listing::Scanning { after: Some(*last) },
-            _ => Listing::Idle,
         })
     }
 

@@ -6,6 +6,7 @@
 
 mod cells;
 mod custody;
+mod gone;
 mod hello;
 mod list;
 mod offer;
@@ -18,6 +19,7 @@ use thiserror::Error;
 
 pub(crate) use cells::{Cells, More, Summary};
 pub(crate) use custody::{CUSTODY_ITEMS_MAX, CustodyQuery, CustodyRefusals, Queried, Reason};
+pub(crate) use gone::{Departed, GONE_MAX, GONE_OCTETS, Gone};
 pub(crate) use hello::{GROUPS_MAX, Hello};
 pub(crate) use list::{LISTED_MAX, List};
 pub(crate) use offer::{OFFERED_MAX, Offered, Want, short_id};
@@ -54,6 +56,7 @@ pub(crate) enum ContactMessage {
     CustodyRefusals(CustodyRefusals),
     CustodyQuery(CustodyQuery),
     Vicinity(Vicinity),
+    Gone(Gone),
 }
 
 /// The payload is no contact message that this version knows.
@@ -87,6 +90,7 @@ impl ContactMessage {
             Self::CustodyRefusals(refusals) => refusals.encode(&mut encoder),
             Self::CustodyQuery(query) => query.encode(&mut encoder),
             Self::Vicinity(vicinity) => vicinity.encode(&mut encoder),
+            Self::Gone(gone) => gone.encode(&mut encoder),
         }
         .expect("writing to a vector cannot fail");
         encoder.into_writer()
@@ -115,6 +119,7 @@ impl ContactMessage {
             (10, 4) => Self::CustodyRefusals(CustodyRefusals::decode(&mut decoder)?),
             (11, 3) => Self::Vicinity(Vicinity::decode(&mut decoder)?),
             (12, 4) => Self::CustodyQuery(CustodyQuery::decode(&mut decoder)?),
+            (13, 3) => Self::Gone(Gone::decode(&mut decoder)?),
             _ => return Err(Unintelligible),
         };
         if decoder.position() == octets.len() { Ok(message) } else { Err(Unintelligible) }
@@ -188,6 +193,7 @@ mod tests {
                 items: vec![Queried { number: 1, id: id(4), yours: true }],
             }),
             ContactMessage::Vicinity(Vicinity { nodes: [[3; 8], [4; 8]].into() }),
+            ContactMessage::Gone(Gone { items: vec![Departed { id: id(5), seconds_left: 70_000 }] }),
         ]
     }
 

@@ -58,7 +58,7 @@ impl Contact {
     /// Nothing is to be found out or sent, and nothing is under way.
     fn is_drained(&self) -> bool {
         matches!(self.listing, Listing::Idle)
-            && !self.overflowed
+            && self.backlog.is_empty()
             && self.pending.is_empty()
             && self.pours.is_empty()
             && !self.has_bundles_in_flight()

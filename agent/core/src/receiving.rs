@@ -111,6 +111,7 @@ impl Agent {
                 self.vicinity_received(contact, vicinity);
                 Ok(())
             }
+            Some(Ok(ContactMessage::Gone(gone))) => self.gone_received(now, contact, &gone, store.view()),
             Some(Err(_)) | None => Ok(()),
         }
     }

@@ -4,64 +4,30 @@
 //! does. What only we have is queued; what only the neighbor has is asked for, some hundred at a time, and from one neighbor
 //! at a time. Where sketches do not help, `listing` goes on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use bundle_format::BundleId;
 
 use crate::agent::Agent;
-use crate::contact::Contact;
+use crate::backlog::Backlog;
+use crate::contact::{Claim, Contact};
 use crate::input::ContactId;
+use crate::lacking::Lacking;
 use crate::listing::Listing;
-use crate::message::{ContactMessage, OFFERED_MAX, Summary, Want, short_id};
+use crate::message::{ContactMessage, Summary, short_id};
 use crate::output::Standing;
 use crate::reconciliation::{Reconciliation, Terms, Verdict};
-use crate::scope::Scope;
-use crate::sketch::{CELLS_MAX, Cell, Prefix};
+use crate::scope::{Scope, Side};
+use crate::set::CellsOf;
+use crate::sketch::{CELLS_MAX, Cell};
 use crate::store::{Number, Presence, StoreError, WriteTxn};
 use crate::time::{NodeTime, Now};
 
-/// Bundles looked at in one step: a few milliseconds of reads.
-const GATHERED_PER_STEP: usize = 2048;
 /// How soon a neighbor may make us begin again, after so many times on one contact.
 const PAUSE_MS: u64 = 10_000;
 const UNPAUSED_MAX: u32 = 4;
-/// Bundles that one neighbor is asked for at a time.
-const AWAITED_MAX: usize = 512;
-/// How long one that was asked for may take before it is asked for again, here or elsewhere; doubled each time.
-const AWAITED_MS: u64 = 60_000;
-/// How often it is asked for.
-const ASKED_MAX: u8 = 3;
-/// When to look again for bundles that another neighbor was asked for.
-const ELSEWHERE_MS: u64 = 5_000;
-/// Octets of a Want besides its ids.
-const WANT_AROUND: usize = 6;
-
-/// Our part of what is compared, while it is put together.
-#[derive(Debug)]
-pub(crate) struct Gathering {
-    after: Option<BundleId>,
-    prefix: Prefix,
-    scope: Scope,
-    /// Bundles from this number on came since, and are offered as they come.
-    until: Option<Number>,
-}
-
-/// What one neighbor has and we lack.
-#[derive(Debug, Default)]
-pub(crate) struct Lacking {
-    /// Not asked for yet.
-    ids: BTreeSet<BundleId>,
-    /// Asked for.
-    awaited: BTreeMap<BundleId, Awaited>,
-    /// When to look again whether others were asked in vain.
-    look_again: Option<NodeTime>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Awaited {
-    again: NodeTime,
-    asked: u8,
-}
+/// Ids that a neighbor is told about after one exchange; more differences than cells cannot be found.
+const GONE_MAX: usize = CELLS_MAX;
 
 /// Where a contact is with its exchanges.
 #[derive(Debug, Default)]
@@ -83,20 +49,34 @@ pub(crate) struct Exchanges {
     /// An exchange was begun to find out what came of one of which only the neighbor knows.
     checked: bool,
     pub(crate) lacking: Lacking,
+    /// What was compared last.
+    pub(crate) interest: Option<[u8; 8]>,
+    /// Ids in our set that the neighbor is to be told not to expect from us.
+    pub(crate) gone: BTreeSet<BundleId>,
 }
 
 impl Agent {
-    /// Begins an exchange: first our part of it is put together, in steps.
-    pub(crate) fn begin_exchange(&mut self, now: Now, id: ContactId) {
+    /// What only a neighbor wants is no matter for exchanges: it is gone through once.
+    pub(crate) fn begin_unshared(&mut self, id: ContactId) {
         let Some(contact) = self.contacts.get(&id) else { return };
-        let Some(scope) = self.scope_with(contact) else { return };
-        let gathering = Gathering { after: None, prefix: Prefix::new(CELLS_MAX), scope, until: None };
+        let Some(claim) = &contact.claim else { return };
+        let unshared = self.scope_with(claim).unshared(side_of(claim));
+        if let Some(contact) = self.contacts.get_mut(&id) {
+            contact.backlog = Backlog::of(unshared);
+        }
+    }
+
+    /// Begins an exchange, as soon as our part of it is known.
+    pub(crate) fn begin_exchange(&mut self, now: Now, id: ContactId) {
         let Some(contact) = self.contacts.get_mut(&id) else { return };
+        if contact.authenticated().is_none() {
+            return;
+        }
         contact.surroundings.exchange_begins();
         contact.exchanges.next = now.node.after_ms(PAUSE_MS);
         contact.exchanges.tells_up_to = None;
         contact.exchanges.begun = contact.exchanges.begun.saturating_add(1);
-        contact.listing = Listing::Gathering(Box::new(gathering));
+        contact.listing = Listing::Counting;
     }
 
     /// Goes on with the exchange of a contact: what is due, what is to be said, what is to be asked for.
@@ -106,7 +86,7 @@ impl Agent {
         id: ContactId,
         store: &mut WriteTxn<'_>,
     ) -> Result<(), StoreError> {
-        self.gather(now, id, store)?;
+        self.open_exchange(now, id, store)?;
         let Some(contact) = self.contacts.get_mut(&id) else { return Ok(()) };
         if let Listing::Reconciling(exchange) = &mut contact.listing
             && let Some(verdict) = exchange.timeout(now.node)
@@ -114,6 +94,7 @@ impl Agent {
             self.conclude(now, id, verdict, store)?;
         }
         self.say_what_is_due(now, id, store)?;
+        self.say_gone(now, id, store)?;
         self.ask_for_lacking(now, id, store)
     }
 
@@ -133,62 +114,40 @@ impl Agent {
         Ok(())
     }
 
-    fn gather(&mut self, now: Now, id: ContactId, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
-        let Some(mut contact) = self.contacts.remove(&id) else { return Ok(()) };
-        let mut is_done = false;
-        contact.listing = match std::mem::replace(&mut contact.listing, Listing::Idle) {
-            Listing::Gathering(mut gathering) => {
-                is_done = self.gather_some(&mut contact, &mut gathering, store)?;
-                Listing::Gathering(gathering)
-            }
-            other => other,
-        };
-        self.contacts.insert(id, contact);
-        if is_done { self.open_exchange(now, id, store) } else { Ok(()) }
-    }
-
-    /// Puts some bundles into the sketch; what is not compared but wanted by the neighbor is queued. Whether all were.
-    fn gather_some(
-        &mut self,
-        contact: &mut Contact,
-        gathering: &mut Gathering,
-        store: &mut WriteTxn<'_>,
-    ) -> Result<bool, StoreError> {
-        if gathering.until.is_none() {
-            gathering.until = Some(Number::new(store.view().settings()?.next_number));
-        }
-        let ids = store.view().ids_from(gathering.after, GATHERED_PER_STEP)?;
-        for (id, number) in &ids {
-            let Some(facts) = store.view().facts(*number)? else { continue };
-            if gathering.scope.contains(&facts.destination) {
-                gathering.prefix.insert(id);
-            } else if let Some(rank) = self.offerable(contact, *number, store.view())? {
-                contact.enqueue(rank);
-            }
-            gathering.after = Some(*id);
-        }
-        let is_done = ids.len() < GATHERED_PER_STEP;
-        self.unfinished |= !is_done;
-        Ok(is_done)
-    }
-
     fn open_exchange(&mut self, now: Now, id: ContactId, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
-        let Some(contact) = self.contacts.get_mut(&id) else { return Ok(()) };
-        let Some(claim) = &contact.claim else { return Ok(()) };
-        let Listing::Gathering(gathering) = std::mem::replace(&mut contact.listing, Listing::Idle) else {
-            return Ok(());
-        };
+        let Some(contact) = self.contacts.get(&id) else { return Ok(()) };
+        let (Listing::Counting, Some(claim)) = (&contact.listing, &contact.claim) else { return Ok(()) };
+        let scope = self.scope_with(claim);
         let terms = Terms {
-            interest: gathering.scope.hash(),
+            interest: scope.hash(),
             sends_cells: self.config.node.to_cbor() < claim.node.to_cbor(),
             octets_max: contact.message_octets_max(),
         };
+        let cells = match self.set.cells_of(&scope.compared(), store.view())? {
+            CellsOf::Known(mut cells) => {
+                let whose = (&claim.node, terms.interest);
+                self.gone.count_in(whose, &mut cells, (now.node, store.view()))?;
+                Some(cells)
+            }
+            CellsOf::Counting => {
+                self.unfinished = true;
+                return Ok(());
+            }
+            CellsOf::TooMany => None,
+        };
+        let next = store.view().settings()?.next_number;
+        let Some(contact) = self.contacts.get_mut(&id) else { return Ok(()) };
         let early = contact.exchanges.early.take();
-        let asks = early.is_none_or(|early| early.interest == [0; 8]);
-        contact.exchanges.tells_up_to = gathering.until;
-        let exchange = Reconciliation::begin(terms, gathering.prefix, asks, now.node);
-        contact.listing = Listing::Reconciling(Box::new(exchange));
+        contact.exchanges.tells_up_to = Some(Number::new(next));
+        contact.exchanges.interest = Some(terms.interest);
         contact.exchanges.is_unsure = true;
+        let Some(cells) = cells else {
+            contact.listing = Listing::due(now.node);
+            return Ok(());
+        };
+        let asks = early.is_none_or(|early| early.interest == [0; 8]);
+        let exchange = Reconciliation::begin(terms, cells, asks, now.node);
+        contact.listing = Listing::Reconciling(Box::new(exchange));
         self.say_what_is_due(now, id, store)?;
         match early {
             Some(summary) => self.summary_received(now, id, &summary, store),
@@ -197,23 +156,15 @@ impl Agent {
     }
 
     /// What is compared with a neighbor.
-    fn scope_with(&self, contact: &Contact) -> Option<Scope> {
-        contact.authenticated()?;
-        let claim = contact.claim.as_ref()?;
+    fn scope_with(&self, claim: &Claim) -> Scope {
         let ours = self.introduction([0; 16], None);
-        let theirs = crate::scope::Side {
-            wants_all: claim.hello.wants_all,
-            groups: &claim.hello.groups,
-            node: &claim.node,
-            also: &claim.hello.also,
-        };
-        let ours = crate::scope::Side {
+        let ours = Side {
             wants_all: ours.wants_all,
             groups: &ours.groups,
             node: &self.config.node,
             also: &ours.also,
         };
-        Some(Scope::of(ours, theirs))
+        Scope::of(ours, side_of(claim))
     }
 
     /// A neighbor tells the size and the digest of its set. One that we do not trust is told so.
@@ -227,7 +178,7 @@ impl Agent {
         let Some(contact) = self.contacts.get_mut(&id) else { return Ok(()) };
         let is_unwelcome = summary.interest == [0; 8];
         match (contact.standing, &mut contact.listing) {
-            (None, _) | (_, Listing::Gathering(_)) => contact.exchanges.early = Some(*summary),
+            (None, _) | (_, Listing::Counting) => contact.exchanges.early = Some(*summary),
             (Some(Standing::Foreign), _) if summary.asks => return self.turn_down(now, id, store),
             (Some(Standing::Foreign), _) => {}
             (_, Listing::Reconciling(exchange)) => {
@@ -298,10 +249,12 @@ impl Agent {
         contact.exchanges.checked |= is_to_check;
         contact.exchanges.is_deaf = verdict == Verdict::Unwelcome;
         contact.listing = match verdict {
-            Verdict::Equal | Verdict::WeAreEmpty | Verdict::Served | Verdict::Decoded { .. } => Listing::Idle,
-            Verdict::TheyAreEmpty | Verdict::Unwelcome => Listing::scan(),
             Verdict::UseLists => Listing::due(now.node),
+            _ => Listing::Idle,
         };
+        if matches!(verdict, Verdict::TheyAreEmpty | Verdict::Unwelcome) {
+            contact.backlog = Backlog::everything();
+        }
         if let Verdict::Decoded { ours, theirs } = verdict {
             self.queue_difference(id, &ours, theirs, store)?;
         }
@@ -321,77 +274,23 @@ impl Agent {
     ) -> Result<(), StoreError> {
         let Some(mut contact) = self.contacts.remove(&id) else { return Ok(()) };
         for ours in ours {
-            if let Some(Presence::Held(number)) = store.view().find(ours)?
-                && let Some(rank) = self.offerable(&contact, number, store.view())?
-            {
-                contact.enqueue(rank);
+            match store.view().find(ours)? {
+                Some(Presence::Held(number)) => {
+                    if let Some(rank) = self.offerable(&contact, number, store.view())? {
+                        contact.queue(rank);
+                    }
+                }
+                Some(Presence::Gone) => contact.exchanges.is_gone(*ours),
+                None => self.no_longer_gone(&contact, short_id(ours)),
             }
         }
-        // A new exchange knows better what is lacking than the last one.
-        contact.exchanges.lacking.ids.clear();
+        let mut lacking = BTreeSet::new();
         for theirs in theirs {
             if store.view().find(&theirs)?.is_none() {
-                contact.exchanges.lacking.ids.insert(theirs);
+                lacking.insert(theirs);
             }
         }
-        self.contacts.insert(id, contact);
-        Ok(())
-    }
-
-    /// Asks a neighbor for bundles that it has, as many as may be awaited at a time.
-    fn ask_for_lacking(
-        &mut self,
-        now: Now,
-        id: ContactId,
-        store: &mut WriteTxn<'_>,
-    ) -> Result<(), StoreError> {
-        let Some(mut contact) = self.contacts.remove(&id) else { return Ok(()) };
-        let is_asked_elsewhere = |id: &BundleId| {
-            self.contacts.values().any(|other| other.exchanges.lacking.is_expected(id, now.node))
-        };
-        let fitting = contact.message_octets_max().saturating_sub(WANT_AROUND) / size_of::<[u8; 8]>();
-        let mut wants = Vec::new();
-        while contact.messages_in_flight() + wants.len() < crate::contact::MESSAGES_MAX {
-            let most = fitting.clamp(1, OFFERED_MAX);
-            let ids = contact.exchanges.lacking.take_due(now.node, most, is_asked_elsewhere);
-            if ids.is_empty() {
-                break;
-            }
-            wants.push(Want { ids: ids.iter().map(short_id).collect() });
-        }
-        self.contacts.insert(id, contact);
-        for want in wants {
-            self.send_message(now, id, &ContactMessage::Want(want), store)?;
-        }
-        Ok(())
-    }
-
-    /// A bundle is here: nobody need be asked for it.
-    pub(crate) fn no_longer_lacking(&mut self, id: &BundleId) {
-        for contact in self.contacts.values_mut() {
-            contact.exchanges.lacking.ids.remove(id);
-            contact.exchanges.lacking.awaited.remove(id);
-        }
-    }
-
-    /// Bundles that the neighbor learned of from an exchange are queued for it.
-    pub(crate) fn wanted_unoffered(
-        &mut self,
-        id: ContactId,
-        short: [u8; 8],
-        store: &WriteTxn<'_>,
-    ) -> Result<(), StoreError> {
-        let Some(mut contact) = self.contacts.remove(&id) else { return Ok(()) };
-        if contact.authenticated().is_some() {
-            let beginning = (u128::from(u64::from_be_bytes(short)) << 64).to_be_bytes();
-            for found in store.view().find_prefix(&beginning, 64, 2)? {
-                if let Some(Presence::Held(number)) = store.view().find(&found)?
-                    && let Some(rank) = self.offerable(&contact, number, store.view())?
-                {
-                    contact.enqueue(rank);
-                }
-            }
-        }
+        contact.exchanges.lacking.replace(lacking);
         self.contacts.insert(id, contact);
         Ok(())
     }
@@ -400,7 +299,7 @@ impl Agent {
 impl Contact {
     /// The neighbor compares by lists, from the beginning: it knows of no exchange that went well, so we do it too.
     pub(crate) fn neighbor_uses_lists(&mut self, now: NodeTime) {
-        let is_open = matches!(self.listing, Listing::Reconciling(_) | Listing::Gathering(_));
+        let is_open = matches!(self.listing, Listing::Reconciling(_) | Listing::Counting);
         if is_open || (matches!(self.listing, Listing::Idle) && self.exchanges.is_unsure) {
             self.exchanges.is_unsure = false;
             self.listing = Listing::due(now);
@@ -418,46 +317,25 @@ impl Exchanges {
         self.begun <= UNPAUSED_MAX || self.next <= now
     }
 
+    /// The neighbor expects a bundle that is in our set, but not here any more.
+    pub(crate) fn is_gone(&mut self, id: BundleId) {
+        if self.gone.len() < GONE_MAX {
+            self.gone.insert(id);
+        }
+    }
+
     /// When something is due.
     pub(crate) fn deadline(&self) -> Option<NodeTime> {
         self.lacking.deadline()
     }
 }
 
-impl Lacking {
-    fn is_expected(&self, id: &BundleId, now: NodeTime) -> bool {
-        self.awaited.get(id).is_some_and(|awaited| awaited.asked == 1 && awaited.again > now)
-    }
-
-    fn deadline(&self) -> Option<NodeTime> {
-        self.awaited.values().map(|awaited| awaited.again).chain(self.look_again).min()
-    }
-
-    /// Ids that are to be asked for now, in one message.
-    fn take_due(
-        &mut self,
-        now: NodeTime,
-        most: usize,
-        is_asked_elsewhere: impl Fn(&BundleId) -> bool,
-    ) -> Vec<BundleId> {
-        self.awaited.retain(|_, awaited| awaited.again > now || awaited.asked < ASKED_MAX);
-        let overdue = self.awaited.iter().filter(|(_, awaited)| awaited.again <= now);
-        let mut ids: Vec<BundleId> = overdue.map(|(id, _)| *id).take(most).collect();
-        let is_time = self.look_again.is_none_or(|at| at <= now);
-        if is_time {
-            self.look_again = None;
-        }
-        if is_time && self.awaited.len() <= AWAITED_MAX / 2 {
-            let free = self.ids.iter().filter(|id| !is_asked_elsewhere(id));
-            ids.extend(free.take(most.saturating_sub(ids.len())));
-            self.look_again = (ids.is_empty() && !self.ids.is_empty()).then(|| now.after_ms(ELSEWHERE_MS));
-        }
-        for id in &ids {
-            self.ids.remove(id);
-            let awaited = self.awaited.entry(*id).or_insert(Awaited { again: now, asked: 0 });
-            awaited.again = now.after_ms(AWAITED_MS << awaited.asked);
-            awaited.asked += 1;
-        }
-        ids
+/// What a neighbor said in its Hello.
+fn side_of(claim: &Claim) -> Side<'_> {
+    Side {
+        wants_all: claim.hello.wants_all,
+        groups: &claim.hello.groups,
+        node: &claim.node,
+        also: &claim.hello.also,
     }
 }

@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 
 use bundle_format::Eid;
 
+use crate::set::Compared;
+use crate::store::Partition;
+
 /// Bundles by their destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Scope {
@@ -38,11 +41,24 @@ impl Scope {
         }
     }
 
-    /// Whether a bundle with this destination is compared.
-    pub(crate) fn contains(&self, destination: &Eid) -> bool {
+    /// The part of a set that it is.
+    pub(crate) fn compared(&self) -> Compared {
         match self {
-            Self::AllBut(nodes) => destination.node_id().is_none_or(|node| !nodes.contains(&node)),
-            Self::Groups(groups) => groups.contains(destination),
+            Self::AllBut(nodes) => Compared::AllBut(partitions(nodes)),
+            Self::Groups(groups) => Compared::Only(partitions(groups)),
+        }
+    }
+
+    /// The part of a set that the other side may want, and that is not compared.
+    pub(crate) fn unshared(&self, other: Side<'_>) -> Compared {
+        let mut wanted: BTreeSet<Eid> = other.also.iter().chain([other.node]).cloned().collect();
+        match self {
+            Self::Groups(groups) if other.wants_all => Compared::AllBut(partitions(groups)),
+            Self::Groups(groups) => {
+                wanted.extend(other.groups.iter().filter(|group| !groups.contains(group)).cloned());
+                Compared::Only(partitions(&wanted))
+            }
+            Self::AllBut(_) => Compared::Only(partitions(&wanted)),
         }
     }
 
@@ -64,6 +80,10 @@ impl Scope {
     }
 }
 
+fn partitions(destinations: &BTreeSet<Eid>) -> BTreeSet<Partition> {
+    destinations.iter().map(Partition::of).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,14 +98,23 @@ mod tests {
         let (news, maps) = (eid("dtn://all/~news"), eid("dtn://all/~maps"));
         let everything = |node| Side { wants_all: true, groups: &[], node, also: &[] };
         let all = Scope::of(everything(&a), everything(&b));
-        assert!(all.contains(&news) && all.contains(&eid("dtn://c/inbox")));
-        assert!(!all.contains(&eid("dtn://a/inbox")) && !all.contains(&eid("dtn://b/inbox")));
+        let part = |names: &[&Eid]| names.iter().map(|name| Partition::of(name)).collect();
+        assert_eq!(all.compared(), Compared::AllBut(part(&[&a, &b])));
+        assert_eq!(all.unshared(everything(&b)), Compared::Only(part(&[&b])));
 
         let groups = [news.clone()];
         let leaf = Side { wants_all: false, groups: &groups, node: &b, also: &[] };
         let some = Scope::of(everything(&a), leaf);
         assert_eq!(some, Scope::of(leaf, everything(&a)));
-        assert!(some.contains(&news) && !some.contains(&maps) && !some.contains(&eid("dtn://b/inbox")));
+        assert_eq!(some.compared(), Compared::Only(part(&[&news])));
+        assert_eq!(some.unshared(everything(&a)), Compared::AllBut(part(&[&news])));
+        assert_eq!(some.unshared(leaf), Compared::Only(part(&[&b])));
+
+        let others = [news.clone(), maps.clone()];
+        let other = Side { wants_all: false, groups: &others, node: &a, also: &[] };
+        let shared = Scope::of(leaf, other);
+        assert_eq!(shared.compared(), Compared::Only(part(&[&news])));
+        assert_eq!(shared.unshared(other), Compared::Only(part(&[&a, &maps])));
         assert_ne!(all.hash(), some.hash());
     }
 }

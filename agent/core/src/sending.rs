@@ -178,11 +178,11 @@ impl Agent {
                 self.signal_arrived(id, rank.1, store)?;
             }
             SendOutcome::NoRoom => {
-                contact.enqueue(rank);
+                contact.queue(rank);
                 contact.paused_until = Some(now.node.after_ms(NO_ROOM_PAUSE_MS));
             }
             SendOutcome::Failed => {
-                contact.enqueue(rank);
+                contact.queue(rank);
                 contact.paused_until = Some(now.node.after_ms(FAILED_PAUSE_MS));
             }
             SendOutcome::NotAcceptable => {

@@ -1,118 +1,172 @@
 //! The cells of the set that is reconciled with neighbors, in memory, kept up with every change (`docs/sync.md`, "The set").
 //!
 //! `Agent::open` reads them from the store's checkpoint and log, and scans nothing. Where these are lost, the index of ids is counted
-//! in steps; until that is done there is no prefix, and neighbors compare lists.
+//! in steps. The ids of small partitions are read when they are compared or left out; the cells of large ones are counted once, and kept.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use bundle_format::BundleId;
 
 use crate::agent::Agent;
+use crate::kept::Kept;
 use crate::sketch::{CELLS_MAX, Prefix};
 use crate::store::{CHECKPOINT_CHANGES, Partition, SetChange, StoreError, View, WriteTxn};
 
-/// Rows of the index of ids counted in one step: a few milliseconds.
-const COUNTED_PER_STEP: usize = 4096;
-/// Ids of wanted partitions that are read to make a prefix: some ten milliseconds. Lists serve better beyond.
-const SCANNED_MAX: usize = 8192;
-/// Cells of what was read: enough for all ids in it to be different.
-const SCANNED_CELLS: usize = CELLS_MAX;
+/// A partition with more ids than this has cells of its own, half a mebibyte; those of a smaller one are read in a millisecond.
+const READ_MAX: usize = 1024;
+/// Ids that are read for one comparison, of all partitions. Lists serve better beyond.
+const READ_IN_ALL_MAX: usize = 16_384;
+/// Partitions with cells of their own.
+const PARTS_MAX: usize = 8;
 
 /// Which part of its set a node compares.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Interest {
-    /// All of it.
-    Everything,
-    /// What is in these partitions; each is named once.
-    Partitions(Vec<Partition>),
+pub enum Compared {
+    /// All of it but these partitions.
+    AllBut(BTreeSet<Partition>),
+    /// What is in these.
+    Only(BTreeSet<Partition>),
+}
+
+/// What is known of the cells of a part of the set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CellsOf {
+    /// All of them.
+    Known(Prefix),
+    /// They are being counted: ask again after the next step.
+    Counting,
+    /// The part is made up of too much: lists serve better.
+    TooMany,
 }
 
 /// The set's cells, as far as they are known.
 #[derive(Debug)]
 pub struct ReconciledSet {
-    cells: Prefix,
-    counted: Counted,
+    whole: Kept,
+    parts: BTreeMap<Partition, Part>,
+    /// How often parts were asked for.
+    uses: u64,
 }
 
-/// How far the index of ids was gone through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Counted {
-    /// Up to and including this id.
-    UpTo(Option<BundleId>),
-    Whole,
+/// A large partition.
+#[derive(Debug)]
+struct Part {
+    kept: Kept,
+    last_use: u64,
+}
+
+/// Whether a partition is compared or left out.
+#[derive(Debug, Clone, Copy)]
+enum Sign {
+    Plus,
+    Minus,
+}
+
+impl Sign {
+    fn merge_ids(self, ids: &[BundleId], cells: &mut Prefix) {
+        for id in ids {
+            match self {
+                Self::Plus => cells.insert(id),
+                Self::Minus => cells.remove(id),
+            }
+        }
+    }
+
+    fn merge(self, part: &Prefix, cells: &mut Prefix) {
+        match self {
+            Self::Plus => cells.combine(part),
+            Self::Minus => cells.subtract(part),
+        }
+    }
 }
 
 impl ReconciledSet {
     /// The set as it is in the store; reads the checkpoint and the log behind it.
     pub fn open(view: View<'_>) -> Result<Self, StoreError> {
-        Ok(match view.set_cells()? {
-            Some(cells) => Self { cells, counted: Counted::Whole },
-            None => Self::uncounted(),
-        })
-    }
-
-    fn uncounted() -> Self {
-        Self { cells: Prefix::new(CELLS_MAX), counted: Counted::UpTo(None) }
+        let whole = view.set_cells()?.map_or_else(|| Kept::uncounted(None), Kept::counted);
+        Ok(Self { whole, parts: BTreeMap::new(), uses: 0 })
     }
 
     /// The first cells of all of it, once they are known.
     pub fn whole(&self) -> Option<&Prefix> {
-        (self.counted == Counted::Whole).then_some(&self.cells)
+        self.whole.cells()
     }
 
-    /// The first cells of the part of the set that is of interest; `None` where lists are to be compared: the set is not counted yet,
-    /// or a part that is not all of it has too many ids to read.
-    pub fn prefix_for(&self, interest: &Interest, view: View<'_>) -> Result<Option<Prefix>, StoreError> {
-        let partitions = match interest {
-            Interest::Everything => {
-                return Ok(self.whole().cloned());
-            }
-            Interest::Partitions(partitions) => partitions,
+    /// The first cells of the part of the set that is compared. Reads no more than a few thousand ids, whatever there is.
+    pub fn cells_of(&mut self, compared: &Compared, view: View<'_>) -> Result<CellsOf, StoreError> {
+        let Some(whole) = self.whole.cells() else { return Ok(CellsOf::Counting) };
+        let (mut cells, partitions, sign) = match compared {
+            Compared::AllBut(partitions) => (whole.clone(), partitions, Sign::Minus),
+            Compared::Only(partitions) => (Prefix::new(CELLS_MAX), partitions, Sign::Plus),
         };
-        let mut prefix = Prefix::new(SCANNED_CELLS);
-        let mut left = SCANNED_MAX;
+        self.uses += 1;
+        let (mut large, mut left) = (0, READ_IN_ALL_MAX);
+        let mut is_counting = false;
         for partition in partitions {
-            let ids = view.members(*partition, left + 1)?;
-            let Some(rest) = left.checked_sub(ids.len()) else { return Ok(None) };
-            left = rest;
-            for id in &ids {
-                prefix.insert(id);
+            if !self.parts.contains_key(partition) {
+                let ids = view.members(*partition, READ_MAX + 1)?;
+                let Some(rest) = left.checked_sub(ids.len()) else { return Ok(CellsOf::TooMany) };
+                left = rest;
+                if ids.len() <= READ_MAX {
+                    sign.merge_ids(&ids, &mut cells);
+                    continue;
+                }
+            }
+            large += 1;
+            if large > PARTS_MAX {
+                return Ok(CellsOf::TooMany);
+            }
+            match self.part(*partition) {
+                Some(part) => sign.merge(part, &mut cells),
+                None => is_counting = true,
             }
         }
-        Ok(Some(prefix))
+        Ok(if is_counting { CellsOf::Counting } else { CellsOf::Known(cells) })
+    }
+
+    /// The cells of a large partition; begins to count them where they are not known, if there is room for that now.
+    fn part(&mut self, partition: Partition) -> Option<&Prefix> {
+        if !self.parts.contains_key(&partition) {
+            if self.parts.len() >= PARTS_MAX {
+                let known = self.parts.iter().filter(|(_, part)| part.kept.cells().is_some());
+                let unused = known.filter(|(_, part)| part.last_use < self.uses);
+                let oldest = unused.min_by_key(|(_, part)| part.last_use).map(|(partition, _)| *partition);
+                self.parts.remove(&oldest?);
+            }
+            let part = Part { kept: Kept::uncounted(Some(partition)), last_use: 0 };
+            self.parts.insert(partition, part);
+        }
+        let part = self.parts.get_mut(&partition)?;
+        part.last_use = self.uses;
+        part.kept.cells()
     }
 
     fn apply(&mut self, changes: &[SetChange]) {
         for change in changes {
-            let is_counted = match self.counted {
-                Counted::UpTo(last) => last.is_some_and(|last| change.id <= last),
-                Counted::Whole => true,
-            };
-            if is_counted {
-                change.apply(&mut self.cells);
-            }
+            self.whole.apply(change);
+            self.parts.values_mut().for_each(|part| part.kept.apply(change));
         }
     }
 
     /// Goes on with counting, or writes a checkpoint if it is time; whether more is left to do at once.
     fn go_on(&mut self, store: &mut WriteTxn<'_>) -> Result<bool, StoreError> {
         let (is_known, changes) = store.cells_on_disk();
-        match self.counted {
-            Counted::Whole if !is_known => *self = Self::uncounted(),
-            Counted::Whole if changes >= CHECKPOINT_CHANGES => store.checkpoint_cells(&self.cells)?,
-            Counted::Whole => {}
-            Counted::UpTo(after) => self.count(after, store)?,
+        match self.whole.cells() {
+            Some(_) if !is_known => {
+                self.whole = Kept::uncounted(None);
+                self.parts.clear();
+            }
+            Some(cells) if changes >= CHECKPOINT_CHANGES => store.checkpoint_cells(cells)?,
+            Some(_) => {}
+            None => {
+                self.whole.count(store.view())?;
+                self.whole.cells().map_or(Ok(()), |cells| store.checkpoint_cells(cells))?;
+            }
         }
-        Ok(self.counted != Counted::Whole)
-    }
-
-    fn count(&mut self, after: Option<BundleId>, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
-        let piece = store.view().set_piece(after, COUNTED_PER_STEP)?;
-        piece.members.iter().for_each(|id| self.cells.insert(id));
-        if piece.rows == COUNTED_PER_STEP {
-            self.counted = Counted::UpTo(piece.last.or(after));
-            return Ok(());
-        }
-        self.counted = Counted::Whole;
-        store.checkpoint_cells(&self.cells)
+        let uncounted = self.parts.values_mut().find(|part| part.kept.cells().is_none());
+        uncounted.map_or(Ok(()), |part| part.kept.count(store.view()))?;
+        let mut kept = self.parts.values().map(|part| &part.kept).chain([&self.whole]);
+        Ok(kept.any(|kept| kept.cells().is_none()))
     }
 }
 
@@ -149,8 +203,12 @@ mod tests {
 
     /// Ids of bundles that are gone before their time: the cheapest members of the set.
     fn join(numbers: impl Iterator<Item = u64>, txn: &mut WriteTxn<'_>) {
+        join_in(0, numbers, txn);
+    }
+
+    fn join_in(partition: u8, numbers: impl Iterator<Item = u64>, txn: &mut WriteTxn<'_>) {
         let leaves = NodeTime::from_ms(1_000);
-        let member = Some(Membership { leaves, partition: Partition::from_bytes([0; 8]) });
+        let member = Some(Membership { leaves, partition: Partition::from_bytes([partition; 8]) });
         let row = IdRow::Gone { until: leaves, member };
         numbers.for_each(|number| txn.put_id(&id(number), Some(row)).unwrap());
     }
@@ -193,7 +251,7 @@ mod tests {
         let mut set = ReconciledSet::open(store.read().unwrap().view()).unwrap();
         let mut steps = 0;
         loop {
-            assert_eq!(set.whole(), None, "lists are compared meanwhile");
+            assert_eq!(set.whole(), None, "they are not known before");
             let mut txn = store.write().unwrap();
             join(20_000 + steps..20_001 + steps, &mut txn);
             txn.put_id(&id(steps), None).unwrap();
@@ -225,17 +283,65 @@ mod tests {
         assert_eq!(txn.view().check(&mut |_| {}).unwrap(), [], "that is no damage");
     }
 
+    /// The set as a transaction has it that is under way.
+    fn opened_in(txn: &mut WriteTxn<'_>) -> ReconciledSet {
+        txn.take_set_changes();
+        ReconciledSet::open(txn.view()).unwrap()
+    }
+
+    fn only(names: impl IntoIterator<Item = u8>) -> Compared {
+        Compared::Only(names.into_iter().map(|name| Partition::from_bytes([name; 8])).collect())
+    }
+
     #[test]
-    fn a_part_with_too_many_ids_is_compared_by_lists() {
+    fn a_large_partition_is_counted_in_steps_while_it_changes_and_then_kept() {
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path());
         let mut txn = store.write().unwrap();
-        join(0..SCANNED_MAX as u64, &mut txn);
-        let set = ReconciledSet::open(txn.view()).unwrap();
-        let interest = Interest::Partitions(vec![Partition::from_bytes([0; 8])]);
-        let expected = cells_of(0..SCANNED_MAX as u64);
-        assert_eq!(set.prefix_for(&interest, txn.view()).unwrap(), Some(expected));
-        join(50_000..50_001, &mut txn);
-        assert_eq!(set.prefix_for(&interest, txn.view()).unwrap(), None);
+        join_in(1, 0..10_000, &mut txn);
+        join_in(2, 50_000..50_100, &mut txn);
+        let mut set = opened_in(&mut txn);
+        let mut steps = 0;
+        while set.cells_of(&only([1, 2]), txn.view()).unwrap() == CellsOf::Counting {
+            join_in(1, 20_000 + steps..20_001 + steps, &mut txn);
+            join_in(2, 60_000 + steps..60_001 + steps, &mut txn);
+            txn.put_id(&id(steps), None).unwrap();
+            steps += 1;
+            step(&mut set, &mut txn);
+        }
+        assert_eq!(steps, 3);
+        let small = (50_000..50_100).chain(60_000..60_003);
+        let both = cells_of((3..10_000).chain(20_000..20_003).chain(small.clone()));
+        assert_eq!(set.cells_of(&only([1, 2]), txn.view()).unwrap(), CellsOf::Known(both));
+
+        let rest = Compared::AllBut([Partition::from_bytes([1; 8])].into());
+        join_in(1, 30_000..30_001, &mut txn);
+        step(&mut set, &mut txn);
+        assert_eq!(set.cells_of(&rest, txn.view()).unwrap(), CellsOf::Known(cells_of(small)));
+    }
+
+    #[test]
+    fn large_partitions_take_turns_where_there_are_many() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        let mut txn = store.write().unwrap();
+        for name in 0..9_u8 {
+            let first = u64::from(name) * 2_000;
+            join_in(name, first..first + 1_100, &mut txn);
+        }
+        let mut set = opened_in(&mut txn);
+        assert_eq!(set.cells_of(&only(0..9), txn.view()).unwrap(), CellsOf::TooMany);
+        for name in [0, 1, 2, 3, 4, 5, 6, 7, 8, 0] {
+            let mut asked = 0;
+            while set.cells_of(&only([name]), txn.view()).unwrap() == CellsOf::Counting {
+                asked += 1;
+                assert!(asked < 100, "partition {name} is never counted");
+                step(&mut set, &mut txn);
+            }
+            let first = u64::from(name) * 2_000;
+            let expected = CellsOf::Known(cells_of(first..first + 1_100));
+            assert_eq!(set.cells_of(&only([name]), txn.view()).unwrap(), expected);
+            assert!(set.parts.len() <= PARTS_MAX);
+        }
     }
 }

@@ -186,8 +186,8 @@ impl World {
     ) -> Result<(), Violation> {
         self.note(format_args!("{node} refuses {contact}.{transfer}: {refusal}"));
         let outcome = outcome_of(refusal);
-        if outcome == SendOutcome::AlreadyThere {
-            self.counts.redundant += u64::from(self.talk_openly(node, contact));
+        if outcome == SendOutcome::AlreadyThere && self.talk_openly(node, contact) {
+            self.counts.redundant += u64::from(self.had_told(node, contact, transfer)?);
         }
         if *refusal == Refusal::Duplicate {
             self.promise(node, contact, transfer)?;
@@ -203,6 +203,18 @@ impl World {
             let is_mutual = self.trusts(node, neighbor) && self.trusts(neighbor, node);
             is_mutual && self.has_ample_room(node) && self.has_ample_room(neighbor)
         })
+    }
+
+    /// Whether a node tells others of a bundle when it compares what it has with theirs. Of what has expired here and not
+    /// there, by another clock, nobody tells.
+    fn had_told(
+        &mut self,
+        node: NodeIndex,
+        contact: ContactId,
+        transfer: TransferId,
+    ) -> Result<bool, Violation> {
+        let Some(Received { id, .. }) = self.received(node, contact, transfer) else { return Ok(true) };
+        Ok(self.look(node, |view| view.is_in_set(&id))?.unwrap_or(true))
     }
 
     fn received(&mut self, node: NodeIndex, contact: ContactId, transfer: TransferId) -> Option<Received> {

@@ -131,7 +131,7 @@ impl Agent {
                 if *reason == Reason::NotHere {
                     store.unmark_held(&neighbor, number)?;
                     if let Some(rank) = self.offerable(&contact, number, store.view())? {
-                        contact.enqueue(rank);
+                        contact.queue(rank);
                     }
                 } else {
                     store.withdraw(number, issued)?;

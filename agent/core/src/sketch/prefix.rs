@@ -40,6 +40,14 @@ impl Prefix {
         }
     }
 
+    /// Part of this set leaves it. Only as many cells are left as both had.
+    pub fn subtract(&mut self, part: &Self) {
+        self.cells.truncate(part.cells.len());
+        for (cell, part) in self.cells.iter_mut().zip(&part.cells) {
+            *cell = cell.minus(*part);
+        }
+    }
+
     /// The cells, from index 0 on.
     pub fn cells(&self) -> &[Cell] {
         &self.cells

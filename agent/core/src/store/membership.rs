@@ -33,6 +33,12 @@ pub(crate) fn member_key(partition: Partition, number: Option<Number>, id: &Bund
         .done()
 }
 
+/// The number in a key of that index; [`NO_NUMBER`] where the bundle is gone.
+fn number_of_member(key: &[u8]) -> Result<Number, StoreError> {
+    let number = key.get(8..16).and_then(|octets| octets.try_into().ok());
+    number.map(|octets| Number::new(u64::from_be_bytes(octets))).ok_or_else(|| misshapen(Table::Members, key))
+}
+
 impl IdRow {
     /// The partition of an id that is in the set.
     pub(crate) fn partition(self) -> Option<Partition> {
@@ -89,12 +95,65 @@ impl View<'_> {
         Ok(found)
     }
 
+    /// The id in the set that begins with these octets, with the number of its bundle if that is here.
+    pub(crate) fn set_member(
+        &self,
+        beginning: [u8; 8],
+    ) -> Result<Option<(BundleId, Option<Number>)>, StoreError> {
+        for row in self.rows(Table::Ids, &beginning)? {
+            let (key, body) = row?;
+            let id = key.try_into().map(BundleId::from_bytes).map_err(|_| misshapen(Table::Ids, key))?;
+            match IdRow::decode(key, body)? {
+                IdRow::Held { number, .. } => return Ok(Some((id, Some(number)))),
+                IdRow::Gone { member: Some(_), .. } => return Ok(Some((id, None))),
+                IdRow::Gone { member: None, .. } => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// When an id leaves the set whose bundle went before its time.
+    pub(crate) fn leaves_set(&self, id: &BundleId) -> Result<Option<NodeTime>, StoreError> {
+        Ok(match self.id_row(id)? {
+            Some(IdRow::Gone { member: Some(member), .. }) => Some(member.leaves),
+            _ => None,
+        })
+    }
+
     /// Ids of a partition, at most so many: bundles that are here first, in the order of their numbers.
     pub fn members(&self, partition: Partition, limit: usize) -> Result<Vec<BundleId>, StoreError> {
         self.rows(Table::Members, partition.as_bytes())?
             .take(limit)
             .map(|row| tombstones::id_at(row?.0))
             .collect()
+    }
+
+    /// Numbers of the bundles of a partition that are here, those behind `after`.
+    pub fn numbers_in(
+        &self,
+        partition: Partition,
+        after: Option<Number>,
+        limit: usize,
+    ) -> Result<Vec<Number>, StoreError> {
+        let start = member_key(partition, after, &BundleId::from_bytes([u8::MAX; 16]));
+        let start = after.is_some().then_some(start.as_slice());
+        let mut numbers = Vec::new();
+        for row in self.rows_from(Table::Members, partition.as_bytes(), behind(start))?.take(limit) {
+            match number_of_member(row?.0)? {
+                NO_NUMBER => break,
+                number => numbers.push(number),
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// The first partition behind `after` that something in the set belongs to.
+    pub fn next_partition(&self, after: Option<Partition>) -> Result<Option<Partition>, StoreError> {
+        let last = after.map(|after| member_key(after, None, &BundleId::from_bytes([u8::MAX; 16])));
+        let row = self.rows_from(Table::Members, b"", behind(last.as_deref()))?.next();
+        let Some((key, _)) = row.transpose()? else { return Ok(None) };
+        let partition = key.first_chunk().ok_or_else(|| misshapen(Table::Members, key))?;
+        Ok(Some(Partition::from_bytes(*partition)))
     }
 
     /// The first rows of the index of ids behind `after`: how many there were, the last of them, and those in the set. One that
@@ -111,8 +170,8 @@ impl View<'_> {
             };
             let Some(id) = key.as_slice().try_into().ok().map(BundleId::from_bytes) else { continue };
             piece.last = Some(id);
-            if row.is_some_and(|row| row.partition().is_some()) {
-                piece.members.push(id);
+            if let Some(partition) = row.and_then(IdRow::partition) {
+                piece.members.push((id, partition));
             }
         }
         Ok(piece)
@@ -145,7 +204,8 @@ impl View<'_> {
 pub(crate) struct SetPiece {
     pub(crate) rows: usize,
     pub(crate) last: Option<BundleId>,
-    pub(crate) members: Vec<BundleId>,
+    /// With the partitions that they are in.
+    pub(crate) members: Vec<(BundleId, Partition)>,
 }
 
 impl WriteTxn<'_> {

@@ -167,7 +167,7 @@ impl View<'_> {
         let mut after = None;
         loop {
             let piece = self.set_piece(after, CHANGES_PER_ROW)?;
-            piece.members.iter().for_each(|id| cells.insert(id));
+            piece.members.iter().for_each(|(id, _)| cells.insert(id));
             if piece.rows < CHANGES_PER_ROW {
                 return Ok(cells);
             }

@@ -11,6 +11,7 @@ mod door;
 mod evicting;
 mod meetings;
 mod mesh;
+mod opening;
 mod owing;
 mod parts;
 mod published;

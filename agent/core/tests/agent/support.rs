@@ -148,8 +148,8 @@ impl Node {
         txn.commit().unwrap();
     }
 
-    /// Opens a contact with a trusted neighbor, which answers our Hello.
-    pub(crate) fn open(&mut self, contact: ContactId, name: &str) {
+    /// Opens a contact with a trusted neighbor, which answers our Hello; what came of that.
+    pub(crate) fn open(&mut self, contact: ContactId, name: &str) -> Vec<Output> {
         let opened =
             Input::ContactOpened { contact, link: "test".into(), declared: None, transfer_mru: u64::MAX };
         let hello = match self.step(opened).first() {
@@ -178,7 +178,7 @@ impl Node {
             transfer: 0,
             bundle: Box::new(bundle),
             payload: PayloadPlace::Inline,
-        });
+        })
     }
 
     pub(crate) fn step(&mut self, input: Input) -> Vec<Output> {
@@ -290,6 +290,8 @@ pub(crate) struct Pair {
     pub(crate) told: Vec<(Side, Notice)>,
     /// Bundles that crossed; contact messages and custody signals are not counted.
     pub(crate) crossed: usize,
+    /// Kinds of the contact messages that crossed, in order.
+    pub(crate) said: Vec<u8>,
     pub(crate) closed: bool,
 }
 
@@ -301,7 +303,7 @@ pub(crate) enum Side {
 
 impl Pair {
     pub(crate) fn meet(a: Node, b: Node) -> Self {
-        let mut pair = Self { a, b, told: Vec::new(), crossed: 0, closed: false };
+        let mut pair = Self { a, b, told: Vec::new(), crossed: 0, said: Vec::new(), closed: false };
         let mut work = VecDeque::new();
         for side in [Side::A, Side::B] {
             let declared = Some(pair.node(other(side)).agent.config().node.clone());
@@ -387,8 +389,9 @@ impl Pair {
     pub(crate) fn arrival(&mut self, transfer: TransferId, octets: Bytes) -> Input {
         let bundle = Bundle::parse(octets, &Limits::default()).unwrap().check(&Profile::default());
         let is_signal = is_custody_signal(&bundle);
-        if bundle.head().primary().destination != agent_core::contact_endpoint() && !is_signal {
-            self.crossed += 1;
+        match message_kind(&bundle) {
+            Some(kind) => self.said.push(kind),
+            None => self.crossed += usize::from(!is_signal),
         }
         Input::BundleReceived {
             contact: CONTACT,
@@ -397,6 +400,12 @@ impl Pair {
             payload: PayloadPlace::Inline,
         }
     }
+}
+
+/// The kind of a contact message.
+pub(crate) fn message_kind(bundle: &CheckedBundle) -> Option<u8> {
+    let is_message = bundle.head().primary().destination == agent_core::contact_endpoint();
+    is_message.then(|| bundle.payload().and_then(|payload| payload.get(2)).copied()).flatten()
 }
 
 /// Whether a bundle is a custody signal.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use agent_core::set::{Interest, ReconciledSet};
+use agent_core::set::{CellsOf, Compared, ReconciledSet};
 use agent_core::sketch::{CELLS_MAX, Prefix};
 use agent_core::store::{Number, Partition, Store, Tombstone};
 use agent_core::time::NodeTime;
@@ -115,15 +115,15 @@ fn a_part_of_the_set_has_the_cells_of_what_goes_there() {
         ids.push(recipe.bundle().id());
     }
     let txn = store.read().unwrap();
-    let set = ReconciledSet::open(txn.view()).unwrap();
-    let prefix = |destinations: &[&str]| {
-        let partitions = destinations.iter().map(|name| Partition::of(&eid(name))).collect();
-        set.prefix_for(&Interest::Partitions(partitions), txn.view()).unwrap()
-    };
-    assert_eq!(set.prefix_for(&Interest::Everything, txn.view()).unwrap(), Some(cells_of(&ids)));
-    assert_eq!(prefix(&["dtn://farm/"]), Some(cells_of(&ids[..2])));
-    assert_eq!(prefix(&["dtn://bus/", "dtn://region/~news"]), Some(cells_of(&ids[2..])));
-    assert_eq!(prefix(&["dtn://elsewhere/"]), Some(cells_of(&[])));
+    let mut set = ReconciledSet::open(txn.view()).unwrap();
+    assert_eq!(set.whole(), Some(&cells_of(&ids)));
+    let partitions = |names: &[&str]| names.iter().map(|name| Partition::of(&eid(name))).collect();
+    let mut prefix = |names: &[&str]| set.cells_of(&Compared::Only(partitions(names)), txn.view()).unwrap();
+    assert_eq!(prefix(&["dtn://farm/"]), CellsOf::Known(cells_of(&ids[..2])));
+    assert_eq!(prefix(&["dtn://bus/", "dtn://region/~news"]), CellsOf::Known(cells_of(&ids[2..])));
+    assert_eq!(prefix(&["dtn://elsewhere/"]), CellsOf::Known(cells_of(&[])));
+    let rest = Compared::AllBut(partitions(&["dtn://farm/", "dtn://elsewhere/"]));
+    assert_eq!(set.cells_of(&rest, txn.view()).unwrap(), CellsOf::Known(cells_of(&ids[2..])));
 }
 
 #[test]

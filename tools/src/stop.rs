@@ -34,6 +34,17 @@ impl Stop {
         *self.asked.borrow()
     }
 
+    /// Does `work`, unless somebody asks to stop before it is done.
+    pub(crate) async fn unless_asked<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            outcome = work => outcome,
+            () = self.asked() => Err(Failure::interrupted()),
+        }
+    }
+
     /// Returns once it is asked for.
     pub(crate) async fn asked(&self) {
         let mut asked = self.asked.clone();

@@ -37,12 +37,7 @@ pub(crate) async fn run(verb: Verb, invocation: &Invocation, stop: Stop) -> Resu
         Verb::Demo(demo) => demo.run(invocation, stop).await,
         Verb::Bench(bench) => bench.run(invocation, stop).await,
         Verb::Drive(drive) => drive.run(invocation, stop).await,
-        other => {
-            tokio::select! {
-                outcome = run_droppable(other, invocation) => outcome,
-                () = stop.asked() => Err(Failure::interrupted()),
-            }
-        }
+        other => stop.unless_asked(run_droppable(other, invocation)).await,
     }
 }
 

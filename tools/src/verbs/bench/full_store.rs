@@ -10,6 +10,7 @@ use agent_node::{Call, Client, Home};
 use super::figure::Figure;
 use super::transfers::fill_store;
 use crate::failure::Failure;
+use crate::stop::Stop;
 
 const BUNDLES: u64 = 100_000;
 const RUNS: usize = 5;
@@ -18,9 +19,9 @@ const OPENING_MS_MAX: f64 = 100.0;
 /// Anonymous memory of an idle agent, in MiB.
 const IDLE_MIB_MAX: f64 = 16.0;
 
-pub(super) async fn measure(folder: &Path) -> Result<Vec<Figure>, Failure> {
+pub(super) async fn measure(folder: &Path, stop: &Stop) -> Result<Vec<Figure>, Failure> {
     let home = Home::create(&folder.join("full"), "full", None)?;
-    fill_store(&home, BUNDLES).await?;
+    fill_store(&home, BUNDLES, stop).await?;
     let mut openings = Vec::new();
     for _ in 0..RUNS {
         let begun = Instant::now();

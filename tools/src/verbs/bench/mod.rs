@@ -54,18 +54,19 @@ impl Bench {
         let parts = if self.parts.is_empty() { Part::value_variants() } else { &self.parts };
         let mut figures = Vec::new();
         for part in parts {
-            let measured = tokio::select! {
-                measured = part.measure(&folder) => measured,
-                () = stop.asked() => Err(Failure::interrupted()),
-            };
-            figures.extend(measured?);
+            figures.extend(part.measure(&folder, &stop).await?);
+            // Parts that are over in seconds do not look.
+            if stop.is_asked() {
+                return Err(Failure::interrupted());
+            }
         }
         invocation.output.list(&figures, "nothing was measured")
     }
 }
 
 impl Part {
-    async fn measure(self, folder: &TemporaryFolder) -> Result<Vec<Figure>, Failure> {
+    /// Returns when nothing writes into the folder any more, interrupted or not.
+    async fn measure(self, folder: &TemporaryFolder, stop: &Stop) -> Result<Vec<Figure>, Failure> {
         let folder = folder.path();
         output::note(match self {
             Self::Bundles => "measuring bundles in memory",
@@ -78,8 +79,8 @@ impl Part {
             Self::Bundles => bundles::measure(),
             Self::Sets => sets::measure(),
             Self::Ingest => ingest::measure(folder),
-            Self::Transfers => transfers::measure(folder).await,
-            Self::FullStore => full_store::measure(folder).await,
+            Self::Transfers => transfers::measure(folder, stop).await,
+            Self::FullStore => full_store::measure(folder, stop).await,
         }
     }
 }

@@ -12,6 +12,7 @@ use super::figure::{Figure, median};
 use crate::failure::Failure;
 use crate::failure_of_client::unexpected;
 use crate::running_agent::RunningAgent;
+use crate::stop::Stop;
 use crate::temporary::TemporaryFolder;
 
 /// Runs of each figure.
@@ -38,16 +39,16 @@ const SMALL: Load = Load { bundles: 10_000, octets: 1 << 10 };
 const LARGE: Load = Load { bundles: 50, octets: 10 << 20 };
 const FRESH: Load = Load { bundles: 100_000, octets: 1 << 10 };
 
-pub(super) async fn measure(folder: &Path) -> Result<Vec<Figure>, Failure> {
+pub(super) async fn measure(folder: &Path, stop: &Stop) -> Result<Vec<Figure>, Failure> {
     let (mut small, mut large, mut disk) = (Vec::new(), Vec::new(), Vec::new());
     // In turns, so that what disturbs the disk for a while disturbs all of them.
     for _ in 0..RUNS {
-        small.push(transfer(folder, SMALL).await?.bundles_per_second());
+        small.push(transfer(folder, SMALL, stop).await?.bundles_per_second());
         disk.push(write_in_sequence(folder)?);
-        large.push(transfer(folder, LARGE).await?.megabytes_per_second());
+        large.push(transfer(folder, LARGE, stop).await?.megabytes_per_second());
     }
     let share = median(&large) / median(&disk);
-    let fresh = transfer(folder, FRESH).await?.bundles_per_second();
+    let fresh = transfer(folder, FRESH, stop).await?.bundles_per_second();
     Ok(vec![
         Figure::new("small_rate", "10,000 signed bundles of 1 KiB, node to node", (small, "bundles/s")),
         Figure::new("disk_rate", "the disk: 500 MiB in sequence, synced", (disk, "MB/s")),
@@ -72,7 +73,7 @@ impl Run {
 }
 
 /// The time for bundles to get from a node that has them to one that connects to it.
-async fn transfer(folder: &Path, load: Load) -> Result<Run, Failure> {
+async fn transfer(folder: &Path, load: Load, stop: &Stop) -> Result<Run, Failure> {
     let folder = TemporaryFolder::below(folder)?;
     let home = |name: &str| Home::create(&folder.path().join(name), name, None);
     let (near, far) = (home("near")?, home("far")?);
@@ -80,7 +81,7 @@ async fn transfer(folder: &Path, load: Load) -> Result<Run, Failure> {
     trust(&far, &near).await?;
     let (sender, receiver) =
         (RunningAgent::start(near.clone()).await?, RunningAgent::start(far.clone()).await?);
-    let outcome = async {
+    let measured = async {
         fill(&near, load).await?;
         let mut client = Client::open(&far).await?;
         let begun = Instant::now();
@@ -89,11 +90,11 @@ async fn transfer(folder: &Path, load: Load) -> Result<Run, Failure> {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         Ok(Run(load, begun.elapsed()))
-    }
-    .await;
-    receiver.end().await?;
-    sender.end().await?;
-    outcome
+    };
+    let outcome = stop.unless_asked(measured).await;
+    // Whatever happened: the agents end before their folder goes.
+    let ended = receiver.end().await.and(sender.end().await);
+    outcome.and_then(|run| ended.map(|()| run))
 }
 
 async fn trust(home: &Home, other: &Home) -> Result<(), Failure> {
@@ -148,11 +149,11 @@ async fn fill(home: &Home, load: Load) -> Result<(), Failure> {
 }
 
 /// Fills a node's store with small bundles for another one, with an agent that runs meanwhile.
-pub(super) async fn fill_store(home: &Home, bundles: u64) -> Result<(), Failure> {
+pub(super) async fn fill_store(home: &Home, bundles: u64, stop: &Stop) -> Result<(), Failure> {
     let agent = RunningAgent::start(home.clone()).await?;
-    let filled = fill(home, Load { bundles, octets: 256 }).await;
-    agent.end().await?;
-    filled
+    let filled = stop.unless_asked(fill(home, Load { bundles, octets: 256 })).await;
+    let ended = agent.end().await;
+    filled.and(ended)
 }
 
 /// What the disk does with a file that is written from its beginning to its end and then synced, in MB a second.

@@ -58,10 +58,8 @@ impl Demo {
         self.files.iter().try_for_each(|file| refuse(file))?;
         let folder = TemporaryFolder::new()?;
         let mut cast = Cast::new(folder.path())?;
-        let outcome = tokio::select! {
-            outcome = self.play(&mut cast, folder.path(), (invocation.output, stop.clone())) => outcome,
-            () = stop.asked() => Err(Failure::interrupted()),
-        };
+        let played = self.play(&mut cast, folder.path(), (invocation.output, stop.clone()));
+        let outcome = stop.unless_asked(played).await;
         // Whatever happened: the agents end before their folder goes.
         let ended = cast.end().await;
         outcome.and(ended)

@@ -31,12 +31,7 @@ impl Drive {
         match self.action {
             // Its segment under way is finished first.
             Action::Dock(verb) => verb.run(invocation, stop).await,
-            other => {
-                tokio::select! {
-                    outcome = run_droppable(other, invocation) => outcome,
-                    () = stop.asked() => Err(Failure::interrupted()),
-                }
-            }
+            other => stop.unless_asked(run_droppable(other, invocation)).await,
         }
     }
 }

@@ -55,5 +55,5 @@ mod transmitting;
 mod vicinity;
 
 pub use agent::Agent;
-pub use message::contact_endpoint;
+pub use message::{contact_endpoint, contact_message_again};
 pub use partials::{KEPT_OCTETS_MIN, LARGE_OCTETS};

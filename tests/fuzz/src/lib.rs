@@ -7,17 +7,21 @@
 #![forbid(unsafe_code)]
 
 mod bundle;
+mod contact;
 mod dice;
 mod eid;
 mod message;
 mod session;
+mod sketch;
 mod volume;
 
 pub use bundle::{bundle, bundle_seeds};
+pub use contact::{contact, contact_seeds};
 pub use dice::Dice;
 pub use eid::{eid, eid_seeds};
 pub use message::{message, message_seeds};
 pub use session::{session, session_seeds};
+pub use sketch::{sketch, sketch_seeds};
 pub use volume::{volume, volume_seeds};
 
 /// An input.
@@ -27,10 +31,12 @@ pub type Octets = Vec<u8>;
 pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Octets>);
 
 /// All of them.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 7] = [
     ("bundle", bundle, bundle_seeds),
+    ("contact", contact, contact_seeds),
     ("eid", eid, eid_seeds),
     ("message", message, message_seeds),
     ("session", session, session_seeds),
+    ("sketch", sketch, sketch_seeds),
     ("volume", volume, volume_seeds),
 ];

@@ -101,6 +101,16 @@ fn a_session_hears_any_octets_within_its_bounds() {
 }
 
 #[test]
+fn a_contact_message_of_any_octets_is_unintelligible_or_means_the_same_when_written_again() {
+    run("contact", MUTATIONS);
+}
+
+#[test]
+fn cells_of_any_octets_are_decoded_to_what_explains_them_or_not_at_all() {
+    run("sketch", MUTATIONS_OF_FILES);
+}
+
+#[test]
 fn a_volume_of_any_octets_gives_what_is_whole_on_it() {
     run("volume", MUTATIONS_OF_FILES);
 }

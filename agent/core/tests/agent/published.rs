@@ -4,7 +4,7 @@ use agent_core::cards::cards_group;
 use agent_core::config::{CardSettings, Config};
 use agent_core::deliveries::deliveries_group;
 use agent_core::knowledge::Has;
-use agent_core::output::Notice;
+use agent_core::output::{Notice, Output};
 use agent_core::refusal::Refusal;
 use agent_core::request::{Answer, Repair, Request};
 use bundle_format::{BundleId, CheckedBundle, Eid};
@@ -168,10 +168,65 @@ fn what_was_delivered_is_dropped_everywhere_and_marked_at_its_source() {
         let request = crate::support::import_request(said);
         let (_, mut told) = source.ask_and_hear(request);
         told.extend(source.wait_ms(1));
-        let delivered = |output: &agent_core::output::Output| matches!(output, agent_core::output::Output::Tell(Notice::Delivered { id, .. }) if *id == taken);
+        let delivered =
+            |output: &Output| matches!(output, Output::Tell(Notice::Delivered { id, .. }) if *id == taken);
         assert_eq!(told.iter().filter(|output| delivered(output)).count(), 1);
         assert!(source.has(&taken));
     }
+}
+
+/// Bundles that a purge looks at in one step, and some more.
+const MORE_THAN_A_STEP: usize = 300;
+
+#[test]
+fn a_crash_at_any_step_of_a_purge_leaves_none_of_it_undone() {
+    let mut source = node("s", &["d"]);
+    let mut carrier = node("c", &["s", "d"]);
+    let mut destination = node("d", &["s"]);
+    let sent: Vec<BundleId> =
+        (0..MORE_THAN_A_STEP).map(|_| source.transmit(order("dtn://d/inbox"), b"one of many")).collect();
+    for id in &sent {
+        let bundle = bundle(&source, id);
+        carrier.import(bundle.clone()).unwrap();
+        destination.import(bundle).unwrap();
+        consume(&mut destination, "dtn://d/inbox");
+    }
+    let waiting = source.transmit(order("dtn://d/inbox"), b"waits");
+    carrier.import(bundle(&source, &waiting)).unwrap();
+    idle(&mut destination, 40_000);
+    let said = the_only(&destination, &deliveries_group());
+    carrier.import(said.clone()).unwrap();
+    let (_, mut told) = source.ask_and_hear(crate::support::import_request(said));
+    let left = |node: &Node| sent.iter().filter(|id| node.has(id)).count();
+    let after_record = left(&carrier);
+    assert!((1..MORE_THAN_A_STEP).contains(&after_record), "it is in the middle: {after_record}");
+    // The power goes after each step: no step sees what an earlier one had in memory.
+    for round in 1..6 {
+        carrier.restart([round; 32]);
+        carrier.wait_ms(1);
+    }
+    assert_eq!(left(&carrier), 0);
+    assert!(carrier.has(&waiting));
+    check(&mut carrier);
+    assert_eq!(carrier.store.read().unwrap().view().purges().unwrap(), [], "nothing is left to do");
+    // The source keeps them, and says of each once that it arrived, although it looks through them from the beginning again.
+    source.restart([1; 32]);
+    for _ in 0..3 {
+        told.extend(source.wait_ms(1));
+    }
+    let told = told.iter().filter_map(|output| match output {
+        Output::Tell(Notice::Delivered { id, .. }) => Some(*id),
+        _ => None,
+    });
+    assert!(sorted(told) == sorted(sent.iter().copied()), "each once, and no other");
+    assert_eq!(left(&source), MORE_THAN_A_STEP);
+    check(&mut source);
+}
+
+fn sorted(ids: impl Iterator<Item = BundleId>) -> Vec<BundleId> {
+    let mut ids: Vec<BundleId> = ids.collect();
+    ids.sort_unstable();
+    ids
 }
 
 #[test]

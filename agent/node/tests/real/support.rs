@@ -83,7 +83,8 @@ impl Node {
         client.call(Call::PeerAdd { url: other.url() }).await.unwrap();
     }
 
-    /// Waits until this node's status is as wanted.
+    /// Waits until this node's status is as wanted. It is asked again and again: the local socket tells of bundles that were
+    /// carried or delivered, but not of all else that tests wait for.
     pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&Status) -> bool) -> Status {
         let mut client = self.client().await;
         let waiting = async {

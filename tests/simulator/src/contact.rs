@@ -1,6 +1,7 @@
 //! Contacts as the world sees them: two sides, and a link between them that has a speed, a delay and manners.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use agent_core::input::{ContactId, TransferId};
 use agent_core::output::Parcel;
@@ -68,6 +69,8 @@ pub(crate) struct Side {
     pub(crate) meeting: usize,
     pub(crate) quality: Quality,
     pub(crate) wire: Wire,
+    /// In this time nothing that this side sends gets through, and nobody is told.
+    pub(crate) mute: Range<Millis>,
     /// The link takes the next parcel then.
     pub(crate) free_from: Millis,
     pub(crate) under_way: BTreeMap<TransferId, UnderWay>,
@@ -139,6 +142,7 @@ impl Contacts {
             meeting,
             quality,
             wire: Wire::Up,
+            mute: 0..0,
             free_from: at,
             under_way: BTreeMap::new(),
         };

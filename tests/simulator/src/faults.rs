@@ -11,6 +11,10 @@ pub struct Faults {
     pub lost_answer: u32,
     /// A parcel arrives twice on a lossy link.
     pub duplicate: u32,
+    /// A parcel on a lossy link is held up, and arrives long after those that were sent behind it.
+    pub delay: u32,
+    /// A contact over a lossy link carries nothing in one direction for a while, neither parcels nor answers.
+    pub one_way: u32,
     /// A parcel arrives with some of its bits wrong.
     pub bit_error: u32,
     /// The contact breaks while a parcel is under way.
@@ -27,6 +31,8 @@ impl Faults {
         loss: 0,
         lost_answer: 0,
         duplicate: 0,
+        delay: 0,
+        one_way: 0,
         bit_error: 0,
         broken_contact: 0,
         crash_before_commit: 0,
@@ -36,7 +42,7 @@ impl Faults {
     /// Each fault is absent from some worlds, rare in most and frequent in a few: a fault that is always there hides
     /// what only happens without it.
     pub fn chosen(dice: &mut Dice) -> Self {
-        Self {
+        let mut faults = Self {
             loss: odds(dice, 2_500),
             lost_answer: odds(dice, 1_500),
             duplicate: odds(dice, 2_000),
@@ -44,7 +50,11 @@ impl Faults {
             broken_contact: odds(dice, 500),
             crash_before_commit: odds(dice, 150),
             crash_after_commit: odds(dice, 150),
-        }
+            ..Self::NONE
+        };
+        faults.delay = odds(dice, 1_000);
+        faults.one_way = odds(dice, 4_000);
+        faults
     }
 }
 
@@ -55,4 +65,29 @@ fn odds(dice: &mut Dice, most: u64) -> u32 {
         _ => most,
     };
     u32::try_from(dice.between(0, most)).expect("odds are small numbers")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_is_absent_from_some_worlds_and_strikes_in_others() {
+        let worlds: Vec<Faults> = (0..60).map(|seed| Faults::chosen(&mut Dice::new(seed))).collect();
+        let faults: [fn(&Faults) -> u32; 9] = [
+            |world| world.loss,
+            |world| world.lost_answer,
+            |world| world.duplicate,
+            |world| world.delay,
+            |world| world.one_way,
+            |world| world.bit_error,
+            |world| world.broken_contact,
+            |world| world.crash_before_commit,
+            |world| world.crash_after_commit,
+        ];
+        for (place, fault) in faults.iter().enumerate() {
+            assert!(worlds.iter().any(|world| fault(world) == 0), "{place}");
+            assert!(worlds.iter().any(|world| fault(world) > 0), "{place}");
+        }
+    }
 }

@@ -9,7 +9,7 @@
 //! replayed with the one command that it prints.
 //!
 //! - `scenario`, `plan`, `faults`, `settlement`: what a seed becomes.
-//! - `world`, `agenda`, `driving`, `links`, `reception`, `applications`, `foreign`: the first half, event by event.
+//! - `world`, `agenda`, `driving`, `links`, `lossy`, `reception`, `applications`, `foreign`: the first half, event by event.
 //! - `healing`: the second half, and its demands.
 //! - `ledger`, `inspection`, `violation`: what the checkers know, look at, and say.
 //! - `plan_file`, `planned`, `flooding`: plans from files, worlds that measure, and the ideal that they are measured by.
@@ -30,6 +30,7 @@ mod healing;
 mod inspection;
 mod ledger;
 mod links;
+mod lossy;
 mod node;
 mod outcome;
 mod plan;

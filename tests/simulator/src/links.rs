@@ -28,6 +28,7 @@ impl World {
         let quality = link.map_or_else(|| self.quality(a, b), Quality::planned);
         let (to_b, to_a) = self.contacts.open(meeting, (a, b), quality, self.now);
         self.counts.contacts += 1;
+        self.may_carry_one_way((to_b, to_a), quality);
         self.note(format_args!("{a} and {b} meet, {to_b} and {to_a}"));
         self.contact_opened(a, to_b, b)?;
         self.contact_opened(b, to_a, a)
@@ -114,8 +115,9 @@ impl World {
         contact: ContactId,
         transfer: TransferId,
     ) -> Result<(), Violation> {
+        let now = self.now;
         let Some(side) = self.contacts.live(contact) else { return Ok(()) };
-        let (node, other, quality) = (side.node, side.other, side.quality);
+        let (node, other, quality, is_mute) = (side.node, side.other, side.quality, side.mute.contains(&now));
         let Some(under_way) = side.under_way.get_mut(&transfer) else { return Ok(()) };
         let (since, cargo) = (under_way.since, under_way.cargo);
         let Some(parcel) = under_way.parcel.take() else { return Ok(()) };
@@ -130,7 +132,7 @@ impl World {
             return Ok(());
         }
         let journey = quality.busy_ms(octets.len() as u64) + quality.delay_ms;
-        if quality.manners == Manners::Lossy && self.dice.happens(self.faults.loss) {
+        if quality.manners == Manners::Lossy && (is_mute || self.dice.happens(self.faults.loss)) {
             self.counts.lost += 1;
             self.note(format_args!("{contact}.{transfer} is lost"));
             let patience = self.dice.between(SECOND, 30 * SECOND);
@@ -140,6 +142,7 @@ impl World {
             );
             return Ok(());
         }
+        let journey = journey + self.delay(quality);
         if let (Cargo::Bundle, Some(order)) = (cargo, self.order_in(&octets)) {
             self.ledger.travelled(order, self.now - since + journey + 2 * MAX_JITTER);
         }
@@ -192,9 +195,10 @@ impl World {
 
     /// The receiver of a transfer answers for it.
     pub(crate) fn answer(&mut self, contact: ContactId, transfer: TransferId, outcome: SendOutcome) {
+        let now = self.now;
         let Some(side) = self.contacts.live(contact) else { return };
-        let (other, quality) = (side.other, side.quality);
-        if !self.dice.happens(self.faults.lost_answer) {
+        let (other, quality, is_mute) = (side.other, side.quality, side.mute.contains(&now));
+        if !is_mute && !self.dice.happens(self.faults.lost_answer) {
             self.later(quality.delay_ms, Event::AnswerArrives { contact: other, transfer, outcome });
             return;
         }

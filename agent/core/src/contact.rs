@@ -7,6 +7,7 @@ use bundle_format::{BundleId, Eid, PublicKey};
 use crate::announcing::Waiting;
 use crate::backlog::Backlog;
 use crate::custody::Watch;
+use crate::giving::Giving;
 use crate::input::TransferId;
 use crate::listing::Listing;
 use crate::message::Hello;
@@ -49,6 +50,7 @@ pub(crate) struct Contact {
     /// What is found out by sketches.
     pub(crate) exchanges: Exchanges,
     pub(crate) surroundings: Surroundings,
+    pub(crate) giving: Giving,
     /// What is to be looked at in the store when there is room in `pending`.
     pub(crate) backlog: Backlog,
     pub(crate) pending: BTreeSet<Rank>,
@@ -102,6 +104,7 @@ impl Contact {
             listing: Listing::Idle,
             exchanges: Exchanges::default(),
             surroundings: Surroundings::default(),
+            giving: Giving::default(),
             backlog: Backlog::default(),
             pending: BTreeSet::new(),
             settled: BTreeSet::new(),

@@ -10,6 +10,7 @@ use crate::backlog::Backlog;
 use crate::config::Carry;
 use crate::contact::{Claim, Contact};
 use crate::custody::Watch;
+use crate::giving::Giving;
 use crate::input::ContactId;
 use crate::listing::Listing;
 use crate::message::{ContactMessage, GROUPS_MAX, Hello};
@@ -153,7 +154,8 @@ impl Agent {
         contact.custody = Watch::default();
         contact.custody.arm(now.node, self.dice.roll());
         contact.exchanges = contact.exchanges.early.map_or_else(Exchanges::default, Exchanges::after);
-        contact.surroundings = Surroundings::default();
+        contact.surroundings = Surroundings::after(std::mem::take(&mut contact.surroundings.theirs));
+        contact.giving = Giving::default();
         contact.listing = Listing::Idle;
         if standing == Standing::Foreign {
             contact.backlog = Backlog::everything();

@@ -19,6 +19,7 @@ mod dispatching;
 mod evicting;
 mod expiring;
 mod forgetting;
+mod giving;
 mod gone;
 mod hello;
 mod holding;

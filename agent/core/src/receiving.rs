@@ -67,7 +67,12 @@ impl Agent {
             origin: Origin::Elsewhere,
         };
         match self.receive(now, &arrival, store)? {
-            Ok(_) => self.emit(Output::Accept { contact, transfer }),
+            Ok(_) => {
+                if let Some(contact) = self.contacts.get_mut(&contact) {
+                    contact.giving.goes_on(now.node);
+                }
+                self.emit(Output::Accept { contact, transfer });
+            }
             Err(refusal) => self.emit(Output::Refuse { contact, transfer, refusal }),
         }
         Ok(())
@@ -108,7 +113,7 @@ impl Agent {
                 self.custody_refused(contact, &refusals, store)
             }
             Some(Ok(ContactMessage::Vicinity(vicinity))) => {
-                self.vicinity_received(contact, vicinity);
+                self.vicinity_received(now, contact, vicinity);
                 Ok(())
             }
             Some(Ok(ContactMessage::Gone(gone))) => self.gone_received(now, contact, &gone, store.view()),

@@ -23,6 +23,8 @@ const ASKED_MAX: u8 = 3;
 const SERVING_MS: u64 = 120_000;
 /// Cells that one neighbor is sent in one exchange, repetitions included.
 const SERVED_MAX: usize = 2 * crate::sketch::CELLS_MAX;
+/// A side with less than this part of what the other has is sent everything: what it has crosses needlessly then.
+const LITTLE: i64 = 16;
 /// Octets of an id in a sorted list, and of a cell, about: what is cheaper is used.
 const LISTED_OCTETS: u64 = 16;
 const CELL_OCTETS: u64 = 23;
@@ -43,10 +45,10 @@ pub(crate) struct Terms {
 pub(crate) enum Verdict {
     /// Both have the same.
     Equal,
-    /// The neighbor has nothing: it lacks all that we have.
-    TheyAreEmpty,
-    /// We have nothing: the neighbor sends what it has without having been asked.
-    WeAreEmpty,
+    /// The neighbor has nothing, or next to nothing beside us: it lacks all that we have.
+    TheyHaveLittle,
+    /// We have nothing, or next to nothing beside the neighbor: it sends what it has without having been asked.
+    WeHaveLittle,
     /// The difference is known.
     Decoded { ours: Vec<BundleId>, theirs: Vec<BundleId> },
     /// The neighbor was sent all the cells that it asked for.
@@ -130,11 +132,15 @@ impl Reconciliation {
         if ours == theirs {
             return Some(Verdict::Equal);
         } else if theirs.count == 0 {
-            return Some(Verdict::TheyAreEmpty);
+            return Some(Verdict::TheyHaveLittle);
         } else if ours.count == 0 {
-            return Some(Verdict::WeAreEmpty);
+            return Some(Verdict::WeHaveLittle);
         } else if listed.saturating_mul(LISTED_OCTETS) < FIRST_CELLS as u64 * CELL_OCTETS {
             return Some(Verdict::UseLists);
+        } else if is_little(theirs.count, ours.count) {
+            return Some(Verdict::TheyHaveLittle);
+        } else if is_little(ours.count, theirs.count) {
+            return Some(Verdict::WeHaveLittle);
         }
         self.wait(now);
         self.stage = if self.terms.sends_cells {
@@ -228,6 +234,11 @@ impl Reconciliation {
         let summary = Summary { interest: self.terms.interest, asks, cell: self.ours.digest() };
         self.say.push_back(ContactMessage::Summary(summary));
     }
+}
+
+/// Whether one side has so little beside the other that all is cheaper sent than compared.
+fn is_little(few: i64, many: i64) -> bool {
+    few.saturating_mul(LITTLE) <= many
 }
 
 /// Up to which index cells are asked for, where so many are here and about so many are needed. The estimate from few cells is

@@ -19,7 +19,7 @@ use crate::output::Standing;
 use crate::reconciliation::{Reconciliation, Terms, Verdict};
 use crate::scope::{Scope, Side};
 use crate::set::CellsOf;
-use crate::sketch::{CELLS_MAX, Cell};
+use crate::sketch::{CELLS_MAX, Cell, Prefix};
 use crate::store::{Number, Presence, StoreError, WriteTxn};
 use crate::time::{NodeTime, Now};
 
@@ -123,7 +123,9 @@ impl Agent {
             sends_cells: self.config.node.to_cbor() < claim.node.to_cbor(),
             octets_max: contact.message_octets_max(),
         };
+        let is_being_given = self.is_being_given(now.node, id);
         let cells = match self.set.cells_of(&scope.compared(), store.view())? {
+            CellsOf::Known(_) if is_being_given => Some(Prefix::new(CELLS_MAX)),
             CellsOf::Known(mut cells) => {
                 let whose = (&claim.node, terms.interest);
                 self.gone.count_in(whose, &mut cells, (now.node, store.view()))?;
@@ -136,9 +138,13 @@ impl Agent {
             CellsOf::TooMany => None,
         };
         let next = store.view().settings()?.next_number;
+        let [jitter, ..] = self.dice.roll();
         let Some(contact) = self.contacts.get_mut(&id) else { return Ok(()) };
         let early = contact.exchanges.early.take();
-        contact.exchanges.tells_up_to = Some(Number::new(next));
+        contact.exchanges.tells_up_to = Some(Number::new(next)).filter(|_| !is_being_given);
+        if is_being_given {
+            contact.surroundings.hold_back(now.node, jitter);
+        }
         contact.exchanges.interest = Some(terms.interest);
         contact.exchanges.is_unsure = true;
         let Some(cells) = cells else {
@@ -248,11 +254,20 @@ impl Agent {
         let is_to_check = verdict == Verdict::Served && !contact.exchanges.checked;
         contact.exchanges.checked |= is_to_check;
         contact.exchanges.is_deaf = verdict == Verdict::Unwelcome;
+        if verdict == Verdict::WeHaveLittle && contact.exchanges.tells_up_to.is_some() {
+            contact.giving.begins(now.node);
+            contact.backlog = Backlog::everything();
+        }
         contact.listing = match verdict {
             Verdict::UseLists => Listing::due(now.node),
             _ => Listing::Idle,
         };
-        if matches!(verdict, Verdict::TheyAreEmpty | Verdict::Unwelcome) {
+        let is_everything_lacking = match verdict {
+            Verdict::TheyHaveLittle => !self.is_given_by_others(now, id),
+            Verdict::Unwelcome => true,
+            _ => false,
+        };
+        if is_everything_lacking && let Some(contact) = self.contacts.get_mut(&id) {
             contact.backlog = Backlog::everything();
         }
         if let Verdict::Decoded { ours, theirs } = verdict {

@@ -10,6 +10,7 @@ use crate::contact::Contact;
 use crate::input::ContactId;
 use crate::listing::Listing;
 use crate::message::{ContactMessage, NodeHash, VICINITY_MAX, Vicinity, node_hash};
+use crate::output::Standing;
 use crate::store::{StoreError, WriteTxn};
 use crate::time::{NodeTime, Now};
 
@@ -40,13 +41,24 @@ pub(crate) struct Surroundings {
 }
 
 impl Surroundings {
+    /// None yet, but what the neighbor said is here.
+    pub(crate) fn after(early: BTreeSet<NodeHash>) -> Self {
+        Self { theirs: early, ..Self::default() }
+    }
+
     /// Something is left to another neighbor.
-    fn hold_back(&mut self, now: NodeTime, jitter: u64) {
+    pub(crate) fn hold_back(&mut self, now: NodeTime, jitter: u8) {
         if self.recheck.is_none() {
             self.recheck_latest = now.after_ms(RECHECKED_MS_MAX);
         }
-        let at = now.after_ms(RECHECKED_MS + jitter % RECHECKED_MS);
+        let at = now.after_ms(RECHECKED_MS + u64::from(jitter) * RECHECKED_MS / 256);
         self.recheck = Some(at.min(self.recheck_latest));
+    }
+
+    /// A new exchange is to begin then.
+    pub(crate) fn look_again(&mut self, at: NodeTime) {
+        self.recheck = Some(at);
+        self.recheck_latest = at;
     }
 
     /// An exchange begins: it finds out about all that was held back.
@@ -114,12 +126,13 @@ impl Agent {
         self.send_message(now, id, &ContactMessage::Vicinity(Vicinity { nodes }), store)
     }
 
-    /// A neighbor tells whom else it is in contact with. Strangers' words change nothing.
-    pub(crate) fn vicinity_received(&mut self, id: ContactId, vicinity: Vicinity) {
+    /// A neighbor tells whom else it is in contact with, perhaps before it is known who it is. Strangers' words change nothing.
+    pub(crate) fn vicinity_received(&mut self, now: Now, id: ContactId, vicinity: Vicinity) {
         if let Some(contact) = self.contacts.get_mut(&id)
-            && contact.authenticated().is_some()
+            && contact.standing != Some(Standing::Foreign)
         {
             contact.surroundings.theirs = vicinity.nodes;
+            self.giver_may_be_gone(now, id);
         }
     }
 
@@ -130,7 +143,7 @@ impl Agent {
             && contact.surroundings.theirs.contains(&bringer);
         if is_served {
             let [jitter, ..] = self.dice.roll();
-            contact.surroundings.hold_back(now, u64::from(jitter) * RECHECKED_MS / 256);
+            contact.surroundings.hold_back(now, jitter);
         }
         is_served
     }

@@ -179,10 +179,14 @@ fn lost_messages_cost_time_and_nothing_else() {
 }
 
 #[test]
-fn an_empty_side_needs_no_sketch_and_small_or_foreign_sets_need_lists() {
+fn a_side_with_next_to_nothing_needs_no_sketch_and_small_or_foreign_sets_need_lists() {
     let (some, none) = (set(0..100), set(0..0));
     let crossed = exchange(&some, &none, 1 << 20, |_| false);
-    assert_eq!(crossed.verdicts, [Some(Verdict::TheyAreEmpty), Some(Verdict::WeAreEmpty)]);
+    assert_eq!(crossed.verdicts, [Some(Verdict::TheyHaveLittle), Some(Verdict::WeHaveLittle)]);
+    let crossed = exchange(&set(98..104), &some, 1 << 20, |_| false);
+    assert_eq!(crossed.verdicts, [Some(Verdict::WeHaveLittle), Some(Verdict::TheyHaveLittle)]);
+    let crossed = exchange(&set(98..105), &some, 1 << 20, |_| false);
+    assert_ne!(crossed.verdicts[0], Some(Verdict::WeHaveLittle));
     let crossed = exchange(&set(0..5), &set(3..9), 1 << 20, |_| false);
     assert_eq!(crossed.verdicts, [Some(Verdict::UseLists), Some(Verdict::UseLists)]);
     let crossed = exchange(&set(0..1_000), &set(5_000..6_000), 1 << 20, |_| false);

@@ -17,23 +17,40 @@ struct Mesh {
     wires: BTreeMap<ContactId, [usize; 2]>,
     work: Vec<(usize, Input)>,
     seed: u64,
-    crossed: usize,
+    /// Bundles that crossed to each node.
+    crossed: [usize; 10],
 }
 
 impl Mesh {
     fn of(count: usize, wires: &[(usize, usize)], seed: u64) -> Self {
         let nodes = NAMES[..count].iter().map(|name| Node::trusting(name, &others(name))).collect();
-        let mut mesh = Self { nodes, wires: BTreeMap::new(), work: Vec::new(), seed, crossed: 0 };
-        for (contact, (a, b)) in (1..).zip(wires) {
-            mesh.wires.insert(contact, [*a, *b]);
-            for place in [*a, *b] {
-                let (link, transfer_mru) = ("test".to_owned(), u64::MAX);
-                mesh.work.push((place, Input::ContactOpened { contact, link, declared: None, transfer_mru }));
-            }
-        }
+        let mut mesh = Self { nodes, wires: BTreeMap::new(), work: Vec::new(), seed, crossed: [0; 10] };
+        mesh.join(wires);
         mesh.settle();
         mesh.wait_s(10);
         mesh
+    }
+
+    fn join(&mut self, wires: &[(usize, usize)]) {
+        for (a, b) in wires {
+            let contact = self.wires.len() as ContactId + 1;
+            self.wires.insert(contact, [*a, *b]);
+            for place in [*a, *b] {
+                let (link, transfer_mru) = ("test".to_owned(), u64::MAX);
+                self.work.push((place, Input::ContactOpened { contact, link, declared: None, transfer_mru }));
+            }
+        }
+    }
+
+    /// Takes a wire out; what is on it is lost.
+    fn cut(&mut self, contact: ContactId) {
+        let ends = self.wires.remove(&contact).unwrap();
+        self.work.retain(
+            |(_, input)| !matches!(input, Input::BundleReceived { contact: of, .. } if *of == contact),
+        );
+        for place in ends {
+            self.work.push((place, Input::ContactClosed { contact }));
+        }
     }
 
     fn full(seed: u64) -> Self {
@@ -101,7 +118,7 @@ impl Mesh {
         let octets = self.nodes[place].octets_of(parcel);
         let bundle = Bundle::parse(octets, &Limits::default()).unwrap().check(&Profile::default());
         let is_message = bundle.head().primary().destination == agent_core::contact_endpoint();
-        self.crossed += usize::from(!is_message && !crate::support::is_custody_signal(&bundle));
+        self.crossed[to] += usize::from(!is_message && !crate::support::is_custody_signal(&bundle));
         let (bundle, payload) = (Box::new(bundle), PayloadPlace::Inline);
         self.work.push((to, Input::BundleReceived { contact, transfer, bundle, payload }));
     }
@@ -151,7 +168,8 @@ fn a_bundle_crosses_a_full_mesh_about_once_to_each() {
         mesh.settle();
         mesh.wait_s(60);
         mesh.assert_all_have(&ids);
-        assert!(mesh.crossed * 10 <= 50 * 9 * 11, "seed {seed}: {} transfers", mesh.crossed);
+        let crossed: usize = mesh.crossed.iter().sum();
+        assert!(crossed * 10 <= 50 * 9 * 11, "seed {seed}: {crossed} transfers");
     }
 }
 
@@ -162,13 +180,7 @@ fn what_was_left_to_a_node_that_fell_silent_arrives_all_the_same() {
     let dead: Vec<ContactId> =
         mesh.wires.iter().filter(|(_, ends)| ends[0] == 0 && ends[1] > 4).map(|(id, _)| *id).collect();
     for contact in dead {
-        let ends = mesh.wires.remove(&contact).unwrap();
-        mesh.work.retain(
-            |(_, input)| !matches!(input, Input::BundleReceived { contact: of, .. } if *of == contact),
-        );
-        for place in ends {
-            mesh.work.push((place, Input::ContactClosed { contact }));
-        }
+        mesh.cut(contact);
     }
     mesh.settle();
     mesh.wait_s(60);
@@ -181,5 +193,50 @@ fn in_a_chain_bundles_are_passed_on_at_once() {
     let id = mesh.make(0, 0);
     mesh.settle();
     mesh.assert_all_have(&[id]);
-    assert_eq!(mesh.crossed, 2);
+    assert_eq!(mesh.crossed[..3], [0, 1, 1]);
+}
+
+/// Nine nodes that have the same, and a tenth with next to nothing that is in contact with none of them yet.
+fn nine_and_one(seed: u64) -> (Mesh, Vec<BundleId>) {
+    let wires: Vec<_> = (0..9).flat_map(|a| (a + 1..9).map(move |b| (a, b))).collect();
+    let mut mesh = Mesh::of(10, &wires, seed);
+    let ids: Vec<BundleId> = (0..100).map(|number| mesh.make(number * 7 % 9, number)).collect();
+    mesh.settle();
+    mesh.wait_s(60);
+    mesh.crossed = [0; 10];
+    let its_own = (100..103).map(|number| mesh.make(9, number)).collect();
+    (mesh, [ids, its_own].concat())
+}
+
+#[test]
+fn who_comes_into_a_mesh_with_next_to_nothing_gets_everything_about_once() {
+    for seed in 1..6 {
+        let (mut mesh, ids) = nine_and_one(seed);
+        mesh.join(&(0..9).map(|other| (other, 9)).collect::<Vec<_>>());
+        mesh.settle();
+        mesh.wait_s(60);
+        mesh.assert_all_have(&ids);
+        assert!(mesh.crossed[9] <= 110, "seed {seed}: {} transfers", mesh.crossed[9]);
+    }
+}
+
+#[test]
+fn what_a_node_that_went_should_have_given_comes_from_another() {
+    let (mut mesh, ids) = nine_and_one(7);
+    mesh.join(&(0..9).map(|other| (other, 9)).collect::<Vec<_>>());
+    // Whoever is first to give it something goes with what is on the wire.
+    while mesh.crossed[9] == 0 {
+        let (place, input) = mesh.work.remove(0);
+        mesh.step(place, input);
+    }
+    let giver = mesh.wires.iter().find_map(|(contact, ends)| {
+        let is_giving = |(to, input): &(usize, Input)| {
+            *to == 9 && matches!(input, Input::BundleReceived { contact: of, .. } if of == contact)
+        };
+        (ends[1] == 9 && mesh.work.iter().any(is_giving)).then_some(*contact)
+    });
+    mesh.cut(giver.unwrap());
+    mesh.settle();
+    mesh.wait_s(60);
+    mesh.assert_all_have(&ids);
 }

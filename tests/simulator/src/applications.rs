@@ -96,7 +96,7 @@ impl World {
     }
 
     fn ask(&mut self, node: NodeIndex, request: Request, asked: Asked) {
-        let at = self.now + self.dice.between(1, 10);
+        let at = self.now + self.reaction();
         if let Some(running) = self.running(node) {
             running.request(request, asked);
             self.wake(node, at);

@@ -6,6 +6,7 @@ use agent_core::refusal::Refusal;
 use agent_core::request::{Answer, RequestId};
 
 use crate::agenda::Event;
+use crate::faults::Faults;
 use crate::ledger::{OrderNumber, Promise, Taking};
 use crate::node::{Asked, Fate, Received, Stepped};
 use crate::plan::{Millis, NodeIndex, SECOND};
@@ -13,13 +14,24 @@ use crate::sabotage::Sabotage;
 use crate::violation::{Rule, Violation};
 use crate::world::{Progress, World};
 
+/// How soon a driver sees to what is there where nothing goes wrong.
+pub(crate) const PROMPT_MS: Millis = 1;
+/// How long it may take elsewhere.
+const LATE_MS: Millis = 10;
+
 /// Steps that an agent may ask for in a row, a millisecond apart, without anything happening: it is stuck.
 const IDLE_STEPS_MAX: u32 = 1_000;
 
 impl World {
+    /// How soon the driver of a node sees to something new. In worlds that measure it is always prompt, so that what is measured is
+    /// the agent's doing.
+    pub(crate) fn reaction(&mut self) -> Millis {
+        if self.scenario.faults == Faults::NONE { PROMPT_MS } else { self.dice.between(PROMPT_MS, LATE_MS) }
+    }
+
     /// Puts an input into a node's inbox; the step that takes it comes a little later, and takes others along.
     pub(crate) fn give(&mut self, node: NodeIndex, input: Input) {
-        let at = self.now + self.dice.between(1, 10);
+        let at = self.now + self.reaction();
         if let Some(running) = self.running(node) {
             running.put(input);
             self.wake(node, at);

@@ -1,9 +1,11 @@
 //! Ideal flooding: when each node would have a bundle if every contact passed on everything at once, at no cost but its
-//! latency. Nothing can be faster over the same plan, so that runs are measured against it.
+//! latency and the millisecond that a step takes here. Nothing can be faster over the same plan, so that runs are measured
+//! against it.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use crate::driving::PROMPT_MS;
 use crate::plan::{Link, Meeting, Millis, NodeIndex};
 
 /// The meetings of each node.
@@ -24,7 +26,7 @@ impl Flooding {
     pub(crate) fn new(nodes: usize, plan: &[Meeting]) -> Self {
         let mut meetings = vec![Vec::new(); nodes];
         for Meeting { a, b, opens, closes, link } in plan.iter().copied() {
-            let latency_ms = link.unwrap_or(Link::FAST).latency_ms;
+            let latency_ms = link.unwrap_or(Link::FAST).latency_ms + PROMPT_MS;
             for (from, to) in [(a, b), (b, a)] {
                 let edges = meetings.get_mut(from).expect("plans name nodes of the world");
                 edges.push(Edge { to, opens, closes, latency_ms });
@@ -36,14 +38,14 @@ impl Flooding {
         Self { meetings }
     }
 
-    /// When each node would have what `from` has at `at`; only nodes that `carries` is true of pass it on.
+    /// When each node would have what `from` is given at `at`; only nodes that `carries` is true of pass it on.
     pub(crate) fn arrivals(
         &self,
         (from, at): (NodeIndex, Millis),
         carries: impl Fn(NodeIndex) -> bool,
     ) -> Vec<Option<Millis>> {
         let mut known = vec![None; self.meetings.len()];
-        let mut heap = BinaryHeap::from([Reverse((at, from))]);
+        let mut heap = BinaryHeap::from([Reverse((at + PROMPT_MS, from))]);
         while let Some(Reverse((at, node))) = heap.pop() {
             let Some(place) = known.get_mut(node).filter(|place| place.is_none()) else { continue };
             *place = Some(at);
@@ -74,8 +76,8 @@ mod tests {
         let plan =
             [meeting(0, 1, 100, 200), meeting(1, 2, 50, 150), meeting(2, 3, 0, 90), meeting(3, 4, 0, 999)];
         let flooding = Flooding::new(5, &plan);
-        assert_eq!(flooding.arrivals((0, 10), |_| true), [Some(10), Some(105), Some(110), None, None]);
-        assert_eq!(flooding.arrivals((0, 10), |_| false), [Some(10), Some(105), None, None, None]);
-        assert_eq!(flooding.arrivals((0, 197), |_| true), [Some(197), None, None, None, None]);
+        assert_eq!(flooding.arrivals((0, 10), |_| true), [Some(11), Some(106), Some(112), None, None]);
+        assert_eq!(flooding.arrivals((0, 10), |_| false), [Some(11), Some(106), None, None, None]);
+        assert_eq!(flooding.arrivals((0, 196), |_| true), [Some(197), None, None, None, None]);
     }
 }

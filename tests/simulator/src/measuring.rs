@@ -1,4 +1,5 @@
-//! `--plan FILE` and `--bus-line`: one world that follows a plan, and what came of it beside ideal flooding.
+//! `--plan FILE` and `--bus-line`: one world that follows a plan, and what came of it beside ideal flooding. Where it fails,
+//! the command that replays it is told.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -78,8 +79,27 @@ impl PlanArguments {
             let _ = std::io::stderr().flush();
         });
         eprintln!();
-        let measured = measured.map_err(|failure| failure.to_string())?;
+        let measured = measured
+            .map_err(|failure| format!("{failure}\nReplay it with: {} --trace", self.command(seed, nodes)))?;
         Ok(table(&scenario, &measured, began.elapsed()))
+    }
+
+    /// The command that does the same again.
+    fn command(&self, seed: u64, nodes: usize) -> String {
+        let Self { plan, bus_line, hours, bundles, octets, to_all, print_plan: _ } = self;
+        let mut text = "cargo run --release -p simulator --".to_owned();
+        if let Some(path) = plan {
+            let quoted = path.to_string_lossy().replace('\'', r"'\''");
+            write!(text, " --plan '{quoted}'").expect("writing to a string cannot fail");
+        }
+        if *bus_line {
+            write!(text, " --bus-line --nodes {nodes} --hours {hours}")
+                .expect("writing to a string cannot fail");
+        }
+        let to_all = if *to_all { " --to-all" } else { "" };
+        write!(text, " --bundles {bundles} --octets {octets}{to_all} --seed {seed}")
+            .expect("writing to a string cannot fail");
+        text
     }
 
     fn plan(&self, nodes: usize) -> Result<(usize, Vec<Meeting>, Carriers), String> {
@@ -121,4 +141,27 @@ fn table(scenario: &Scenario, measured: &Measured, took: Duration) -> String {
         writeln!(text, "{name:<34} {value:>16}").expect("writing to a string cannot fail");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::Arguments;
+
+    #[test]
+    fn the_command_that_replays_a_run_means_the_same_run() {
+        for words in [
+            "simulator --bus-line --nodes 50 --hours 7 --bundles 12 --octets 9 --to-all --seed 3",
+            "simulator --bus-line --seed 0",
+            "simulator --plan valley.plan --bundles 70 --seed 4",
+        ] {
+            let given = Arguments::parse_from(words.split(' '));
+            let command = given.plan.command(given.seed.unwrap(), given.nodes.try_into().unwrap());
+            let (_, replayed) = command.split_once(" -p ").unwrap();
+            let replayed = replayed.replace(" -- ", " ").replace('\'', "");
+            let replayed = Arguments::parse_from(replayed.split(' '));
+            assert_eq!(format!("{replayed:?}"), format!("{given:?}"), "{command}");
+        }
+    }
 }

@@ -90,7 +90,7 @@ pub enum Failure {
         /// What the checker found.
         violation: Violation,
     },
-    /// The same, in a world that follows a plan.
+    /// The same, in a world that follows a plan. Whoever has the plan knows how it is replayed.
     Planned {
         /// What the checker found.
         violation: Violation,
@@ -106,9 +106,7 @@ impl fmt::Display for Failure {
                 formatter,
                 "{violation}\nReplay it with: cargo run -p simulator -- --seed {seed} --nodes {nodes} --trace"
             ),
-            Self::Planned { violation } => {
-                write!(formatter, "{violation}\nReplay it with the same arguments, and --trace")
-            }
+            Self::Planned { violation } => write!(formatter, "{violation}"),
             Self::Machine(error) => write!(formatter, "the world's folder could not be made: {error}"),
         }
     }

@@ -30,6 +30,13 @@ pub struct Meeting {
     pub link: Option<Link>,
 }
 
+impl Meeting {
+    /// The same over a fast link, where nothing is said of it.
+    pub(crate) fn over_a_known_link(self) -> Self {
+        Self { link: self.link.or(Some(Link::FAST)), ..self }
+    }
+}
+
 /// How fast a link is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Link {

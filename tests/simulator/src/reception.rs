@@ -117,7 +117,7 @@ impl World {
     }
 
     fn take_in(&mut self, node: NodeIndex, (contact, transfer): (ContactId, TransferId), arrived: Arrived) {
-        let at = self.now + self.dice.between(1, 10);
+        let at = self.now + self.reaction();
         let Arrived { bundle, payload } = arrived;
         if payload.len() < STAGED_FROM_OCTETS {
             let bundle = Box::new(bundle);
@@ -133,7 +133,7 @@ impl World {
 
     /// There is room for a large payload: it goes there piece by piece, and the bundle last. Unless the contact is gone.
     pub(crate) fn staging_ready(&mut self, node: NodeIndex, ticket: Ticket, number: Number) {
-        let at = self.now + self.dice.between(1, 10);
+        let at = self.now + self.reaction();
         let Some(staging) = self.running(node).and_then(|running| running.staging.remove(&ticket)) else {
             return;
         };

@@ -7,6 +7,7 @@ use crate::input::{ContactId, Ticket, TransferId};
 use crate::refusal::Refusal;
 use crate::request::{Answer, RequestId};
 use crate::store::Number;
+use crate::time::NodeTime;
 
 /// Something to do. Losing one costs time, never a bundle: all of it can be rebuilt from the store.
 #[derive(Debug)]
@@ -129,6 +130,17 @@ pub enum Notice {
         /// Who has it now; `None` where the neighbor never said who it is.
         neighbor: Option<Eid>,
     },
+    /// A neighbor did not take a bundle, or does not answer for it.
+    NotTaken {
+        /// Its id.
+        id: BundleId,
+        /// Who; `None` where the neighbor never said who it is.
+        neighbor: Option<Eid>,
+        /// What it said.
+        why: NotTaken,
+        /// When it is tried again; `None`: not in this contact.
+        again: Option<NodeTime>,
+    },
     /// The destination reported delivery of a bundle made here.
     Delivered {
         /// Its id.
@@ -197,6 +209,21 @@ pub enum Notice {
     },
     /// Peers, trust or subscriptions changed in the store.
     SettingsChanged,
+}
+
+/// Why a neighbor did not take a bundle, or does not answer for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotTaken {
+    /// It has no room now.
+    NoRoom,
+    /// It will not take this bundle.
+    NotAcceptable,
+    /// The transfer broke off, or could not be taken then.
+    Failed,
+    /// It has had the bundle, and it is gone there: nobody answers for it there.
+    CustodyGone,
+    /// It does not take custody of the bundle, by its policy or for a reason that this version does not know.
+    CustodyRefused,
 }
 
 /// How far a neighbor is known.

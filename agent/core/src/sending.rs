@@ -7,10 +7,10 @@ use crate::agent::Agent;
 use crate::contact::{Contact, InFlight, Rank};
 use crate::input::{ContactId, SendOutcome, TransferId};
 use crate::message::ContactMessage;
-use crate::output::{Notice, Output, Parcel, ParcelPayload, Standing};
+use crate::output::{NotTaken, Notice, Output, Parcel, ParcelPayload, Standing};
 use crate::reporting::Assertion;
 use crate::store::{StoreError, StoredBundle, WriteTxn};
-use crate::time::Now;
+use crate::time::{NodeTime, Now};
 
 /// A contact message is of no use after this: longer than any step may take on a slow link.
 const MESSAGE_LIFETIME_MS: u64 = 3_600_000;
@@ -178,18 +178,35 @@ impl Agent {
                 self.signal_arrived(id, rank.1, store)?;
             }
             SendOutcome::NoRoom => {
-                contact.queue(rank);
-                contact.paused_until = Some(now.node.after_ms(NO_ROOM_PAUSE_MS));
+                let again = Some(now.node.after_ms(NO_ROOM_PAUSE_MS));
+                self.not_taken(id, (rank, bundle), NotTaken::NoRoom, again);
             }
             SendOutcome::Failed => {
-                contact.queue(rank);
-                contact.paused_until = Some(now.node.after_ms(FAILED_PAUSE_MS));
+                let again = Some(now.node.after_ms(FAILED_PAUSE_MS));
+                self.not_taken(id, (rank, bundle), NotTaken::Failed, again);
             }
-            SendOutcome::NotAcceptable => {
-                contact.settled.insert(rank.1);
-            }
+            SendOutcome::NotAcceptable => self.not_taken(id, (rank, bundle), NotTaken::NotAcceptable, None),
         }
         Ok(())
+    }
+
+    /// A bundle did not go: the contact tries again after a pause, or not at all.
+    fn not_taken(
+        &mut self,
+        id: ContactId,
+        (rank, bundle): (Rank, BundleId),
+        why: NotTaken,
+        again: Option<NodeTime>,
+    ) {
+        let Some(contact) = self.contacts.get_mut(&id) else { return };
+        if again.is_some() {
+            contact.queue(rank);
+            contact.paused_until = again;
+        } else {
+            contact.settled.insert(rank.1);
+        }
+        let neighbor = contact.authenticated().or(contact.declared.as_ref()).cloned();
+        self.tell(Notice::NotTaken { id: bundle, neighbor, why, again });
     }
 }
 

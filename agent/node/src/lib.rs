@@ -13,6 +13,7 @@ mod client;
 mod clock;
 mod contact;
 mod contacts;
+mod declined;
 mod driver;
 mod engine;
 mod hashing;

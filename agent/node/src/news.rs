@@ -8,6 +8,8 @@ use agent_core::refusal::Refusal;
 use bundle_format::Eid;
 use tokio::sync::broadcast;
 
+use crate::declined::DeclinedLately;
+
 /// News that a listener may be behind; one that is further behind looks into the store instead.
 const BEHIND_MAX: usize = 256;
 /// Sources whose bad bundles were logged; beyond it no more are told apart.
@@ -18,6 +20,8 @@ const SOURCES_MAX: usize = 1024;
 pub(crate) struct News {
     listeners: broadcast::Sender<Notice>,
     refused: Mutex<Refused>,
+    /// What neighbors did not take from here.
+    pub(crate) declined: DeclinedLately,
 }
 
 #[derive(Debug, Default)]
@@ -29,7 +33,11 @@ struct Refused {
 
 impl News {
     pub(crate) fn new() -> Self {
-        Self { listeners: broadcast::Sender::new(BEHIND_MAX), refused: Mutex::default() }
+        Self {
+            listeners: broadcast::Sender::new(BEHIND_MAX),
+            refused: Mutex::default(),
+            declined: DeclinedLately::default(),
+        }
     }
 
     /// From now on.
@@ -38,6 +46,7 @@ impl News {
     }
 
     pub(crate) fn tell(&self, notice: Notice) {
+        self.declined.heard(&notice);
         match &notice {
             Notice::BundleRefused { source, refusal } => self.refused(source, refusal),
             Notice::PartialSpoiled { .. } => {
@@ -115,6 +124,7 @@ fn log(notice: &Notice) {
         Notice::Stored { id, .. } => tracing::debug!(%id, "stored"),
         Notice::Deliverable { endpoint, .. } => tracing::debug!(%endpoint, "a bundle waits"),
         Notice::Carried { id, .. } => tracing::debug!(%id, "a neighbor has it"),
+        Notice::NotTaken { id, why, .. } => tracing::debug!(%id, ?why, "a neighbor does not take it"),
         Notice::Delivered { id, by } => tracing::info!(%id, %by, "delivered"),
         Notice::CustodySignal { by, accepted, refused, ignored } => {
             tracing::debug!(%by, accepted, refused, ignored, "a custody signal");

@@ -1,27 +1,35 @@
 //! Why a bundle is where it is, in words and in codes that do not change: for `packmule why`.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use agent_core::config::Config;
 use agent_core::knowledge::{Has, Whereabouts};
+use agent_core::output::NotTaken;
 use agent_core::routing::Forward;
 use agent_core::store::{BundleFacts, Number, Presence, Retention, Standing, StoreError, View};
 use agent_core::time::Now;
 use bundle_format::{BundleId, Eid, Head};
 
+use crate::declined::Declined;
+use crate::links::PeerState;
 use crate::local_api::{Explanation, Reason};
 use crate::node::Node;
 
 /// What is known of a bundle that is here, or was.
 pub(crate) async fn explain(node: &Arc<Node>, id: BundleId) -> Result<Option<Explanation>, StoreError> {
     let (now, config) = (node.clock.now(), Arc::clone(&node.config));
-    let open = node.contacts.each(|entry| entry.neighbor().cloned()).into_iter().flatten().collect();
+    let links = Links {
+        open: node.contacts.each(|entry| entry.neighbor().cloned()).into_iter().flatten().collect(),
+        peers: node.peers.all().into_iter().map(|(address, peer)| (address.to_string(), peer)).collect(),
+        declined: node.news.declined.of(&id),
+    };
     node.read(move |view| match view.find(&id)? {
         None => Ok(None),
         Some(Presence::Gone) => gone(view, id, now).map(Some),
         Some(Presence::Held(number)) => {
             let Some(facts) = view.facts(number)? else { return Ok(None) };
-            let mut found = Found { view, config: &config, now, facts, open, reasons: Vec::new() };
+            let mut found = Found { view, config: &config, now, facts, links, reasons: Vec::new() };
             found.origin()?;
             found.here()?;
             found.elsewhere()?;
@@ -42,13 +50,22 @@ fn gone(view: View<'_>, id: BundleId, now: Now) -> Result<Explanation, StoreErro
     Ok(Explanation { id, state: "gone".to_owned(), reasons: vec![Reason { code: "gone".to_owned(), text }] })
 }
 
+/// What the node's links say about it now.
+struct Links {
+    /// Neighbors at the other end of an open contact.
+    open: Vec<Eid>,
+    /// Peers, by address.
+    peers: Vec<(String, PeerState)>,
+    /// Who did not take the bundle.
+    declined: Vec<Declined>,
+}
+
 struct Found<'w> {
     view: View<'w>,
     config: &'w Config,
     now: Now,
     facts: BundleFacts,
-    /// Neighbors at the other end of an open contact.
-    open: Vec<Eid>,
+    links: Links,
     reasons: Vec<Reason>,
 }
 
@@ -118,7 +135,7 @@ impl Found<'_> {
         let lacks = |one: &&Whereabouts| !matches!(one.has, Has::Yes | Has::Delivered);
         let owed = all.iter().filter(lacks).filter(|one| one.wants == Some(true) && one.may_have);
         for one in owed.filter(|_| !is_over) {
-            let is_open = self.open.contains(&one.known.node);
+            let is_open = self.links.open.contains(&one.known.node);
             let text = owed_text(
                 &one.known.node,
                 is_open,
@@ -129,6 +146,12 @@ impl Found<'_> {
             );
             self.say(if is_open { "being_sent" } else { "waits_for_contact" }, text);
         }
+        self.declined();
+        if !is_over {
+            let may_want = all.iter().filter(lacks).filter(|one| one.wants != Some(false) && one.may_have);
+            let awaited: Vec<&Eid> = may_want.map(|one| &one.known.node).collect();
+            self.dialled(&awaited)?;
+        }
         let destination = self.facts.destination.node_id().filter(|node| !self.config.is_self(node));
         if let Some(node) =
             destination.filter(|node| !is_over && !all.iter().any(|one| one.known.node == *node))
@@ -136,6 +159,55 @@ impl Found<'_> {
             let text =
                 format!("{node} is not known here: the bundle goes to every node that carries it onwards");
             self.say("destination_unknown", text);
+        }
+        Ok(())
+    }
+
+    /// What neighbors said that were to have it, or to answer for it.
+    fn declined(&mut self) {
+        for one in std::mem::take(&mut self.links.declined) {
+            let (code, said) = match one.why {
+                NotTaken::NoRoom => ("refused", "has no room for it"),
+                NotTaken::NotAcceptable => ("refused", "does not accept it"),
+                NotTaken::Failed => ("refused", "did not get it whole"),
+                NotTaken::CustodyGone => {
+                    ("custody_refused", "has had it, has it no more, and does not answer for it")
+                }
+                NotTaken::CustodyRefused => ("custody_refused", "does not take custody of it"),
+            };
+            let again = match (code, one.again) {
+                ("custody_refused", _) => "it is not asked again".to_owned(),
+                (_, Some(at)) if self.links.open.contains(&one.neighbor) => {
+                    format!("it is tried again in {}", span(at.since_ms(self.now.node)))
+                }
+                _ => "it is tried again at the next contact".to_owned(),
+            };
+            let ago = span(u64::try_from(one.at.elapsed().as_millis()).unwrap_or(u64::MAX));
+            self.say(code, format!("{} {said}, as it said {ago} ago; {again}", one.neighbor));
+        }
+    }
+
+    /// Peers that are not reached: those where somebody was met last who may want it, and those where nobody was.
+    fn dialled(&mut self, awaited: &[&Eid]) -> Result<(), StoreError> {
+        let met = self.view.neighbors()?;
+        for (url, peer) in std::mem::take(&mut self.links.peers) {
+            let Some(next) = peer.next_try.filter(|_| !peer.up) else { continue };
+            let mut there =
+                met.iter().filter(|record| record.link == url).map(|record| &record.node).peekable();
+            let is_new = there.peek().is_none();
+            let whose = there.find(|node| awaited.contains(node));
+            if whose.is_none() && !is_new {
+                continue;
+            }
+            let whose = whose
+                .map_or("where nobody was met yet".to_owned(), |node| format!("where {node} was met last"));
+            let fault = peer.last_error.map(|fault| format!(" ({fault})")).unwrap_or_default();
+            let wait = next.saturating_duration_since(Instant::now()).as_millis();
+            let wait = span(u64::try_from(wait).unwrap_or(u64::MAX));
+            self.say(
+                "dialled_again",
+                format!("{url}, {whose}, is not reached{fault}: it is dialled again in {wait}"),
+            );
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use crate::agent::Agent;
 use crate::contact::Contact;
 use crate::input::ContactId;
 use crate::message::{CUSTODY_ITEMS_MAX, ContactMessage, CustodyQuery, CustodyRefusals, Queried, Reason};
+use crate::output::{NotTaken, Notice};
 use crate::store::{Disposition, Issued, Number, Owed, Presence, StoreError, View, WriteTxn};
 use crate::time::{NodeTime, Now};
 
@@ -135,10 +136,28 @@ impl Agent {
                     }
                 } else {
                     store.withdraw(number, issued)?;
+                    let why = if *reason == Reason::Gone {
+                        NotTaken::CustodyGone
+                    } else {
+                        NotTaken::CustodyRefused
+                    };
+                    self.tell_not_taken(number, (&neighbor, why), store)?;
                 }
             }
         }
         self.contacts.insert(id, contact);
+        Ok(())
+    }
+
+    /// Says that a node does not answer for a bundle; it is not asked again.
+    pub(crate) fn tell_not_taken(
+        &mut self,
+        number: Number,
+        (by, why): (&Eid, NotTaken),
+        store: &WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        let Some(facts) = store.view().facts(number)? else { return Ok(()) };
+        self.tell(Notice::NotTaken { id: facts.id, neighbor: Some(by.clone()), why, again: None });
         Ok(())
     }
 }

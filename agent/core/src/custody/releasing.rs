@@ -3,7 +3,7 @@
 use bundle_format::{BundleSequence, CheckedBundle, Counter, CustodySignal, Eid};
 
 use crate::agent::Agent;
-use crate::output::Notice;
+use crate::output::{NotTaken, Notice};
 use crate::store::{Custodian, Issued, StoreError, Taker, WriteTxn};
 use crate::time::Now;
 
@@ -24,7 +24,7 @@ impl Agent {
                 self.accepted(now, issued, &mut heard, store)?;
             }
             for issued in self.numbers(&signal.refused, &mut heard) {
-                Self::refused(issued, &mut heard, store)?;
+                self.refused(&by, issued, &mut heard, store)?;
             }
         } else {
             let runs = signal.accepted.iter().chain(&signal.refused).flat_map(|sequence| &sequence.runs);
@@ -81,11 +81,18 @@ impl Agent {
         Ok(())
     }
 
-    fn refused(issued: Issued, heard: &mut Heard, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
+    fn refused(
+        &mut self,
+        by: &Eid,
+        issued: Issued,
+        heard: &mut Heard,
+        store: &mut WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
         match store.view().bundle_of(issued)? {
             Some(number) => {
                 heard.refused += 1;
                 store.withdraw(number, issued)?;
+                self.tell_not_taken(number, (by, NotTaken::CustodyRefused), store)?;
             }
             None => heard.ignored += 1,
         }

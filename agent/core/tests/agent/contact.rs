@@ -3,7 +3,7 @@
 use crate::support::{Node, Pair, Side, config, eid, key, order};
 use agent_core::config::{Carry, ForeignNeighbor};
 use agent_core::input::Input;
-use agent_core::output::{Notice, Standing};
+use agent_core::output::{NotTaken, Notice, Standing};
 use agent_core::request::{Answer, Conflict, Order, Report, Request};
 use agent_core::routing::{Forward, Policies, Policy};
 use bytes::Bytes;
@@ -156,6 +156,12 @@ fn a_neighbor_without_room_is_left_alone_and_tried_again() {
     a.transmit(order("dtn://c/inbox"), b"too much for b");
     let mut pair = Pair::meet(a, b);
     assert_eq!(pair.crossed, 1);
+    let again = Some(pair.a.now.node.after_ms(60_000));
+    let told = pair.told.iter().find_map(|(_, notice)| match notice {
+        Notice::NotTaken { neighbor, why, again, .. } => Some((neighbor.clone(), *why, *again)),
+        _ => None,
+    });
+    assert_eq!(told, Some((Some(eid("dtn://b/")), NotTaken::NoRoom, again)));
     pair.wait_ms(59_000);
     assert_eq!(pair.crossed, 1);
     pair.wait_ms(2_000);

@@ -2,7 +2,7 @@
 
 use crate::support::{CONTACT, Node, Pair, Side, config, eid, key, order};
 use agent_core::input::Input;
-use agent_core::output::{Notice, Output};
+use agent_core::output::{NotTaken, Notice, Output};
 use agent_core::request::{Answer, CustodyTransfer, Order, Request};
 use agent_core::store::{Issued, Number, Presence};
 use bundle_format::{
@@ -277,6 +277,8 @@ fn a_refusal_leaves_custody_where_it_was() {
     let mut pair = Pair::meet(a, b);
     pair.wait_ms(600);
     assert_eq!(heard(&pair.told, Side::A), [(0, 1, 0)]);
+    let is_told = |(_, notice): &(Side, Notice)| matches!(notice, Notice::NotTaken { id: which, why: NotTaken::CustodyRefused, .. } if *which == id);
+    assert!(pair.told.iter().any(is_told));
     assert!(pair.a.is_custodian(&id) && !pair.b.is_custodian(&id) && pair.b.has(&id));
     let crossed = pair.crossed;
     for _ in 0..40 {

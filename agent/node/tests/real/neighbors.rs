@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::{Node, next, noise, order, receive, send, trust_each_other};
-use agent_node::{Call, Reply, Until};
+use agent_node::{Call, Client, Reply, Sent, Until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_goes_from_one_node_to_another() {
@@ -213,4 +213,59 @@ async fn delivery_is_reported_to_a_sender_that_waits() {
     }
     a.stop().await;
     b.stop().await;
+}
+
+/// Asks why a bundle is where it is until this reason is among the answers; its text.
+async fn reason(client: &mut Client, sent: &Sent, code: &str) -> String {
+    let asking = async {
+        loop {
+            let call = Call::Why { id: sent.id.to_string() };
+            let Reply::Why(explanation) = client.call(call).await.unwrap() else { panic!("an explanation") };
+            if let Some(reason) = explanation.reasons.into_iter().find(|reason| reason.code == code) {
+                return reason.text;
+            }
+            // Nothing that the local socket tells of: see `Node::until`.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(crate::support::PATIENCE, asking)
+        .await
+        .unwrap_or_else(|_| panic!("{code} was never said"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_says_what_a_neighbor_refused_and_when_a_peer_is_dialled_again() {
+    let a = Node::start("a").await;
+    let b = Node::start_with("b", "quota = \"20 kB\"\ncustodians = []").await;
+    trust_each_other(&[&a, &b]).await;
+    a.peer_with(&b).await;
+    let mut at_a = a.client().await;
+    let small = send(&mut at_a, "dtn://c/inbox", b"nobody else answers for it").await;
+    let text = reason(&mut at_a, &small, "custody_refused").await;
+    assert!(
+        text.starts_with("dtn://b/ does not take custody of it") && text.ends_with("not asked again"),
+        "{text}"
+    );
+    let large = send(&mut at_a, "dtn://c/inbox", &noise(50_000)).await;
+    let text = reason(&mut at_a, &large, "refused").await;
+    assert!(text.starts_with("dtn://b/ has no room for it") && text.contains("tried again in"), "{text}");
+    let url = b.url();
+    b.stop().await;
+    let text = reason(&mut at_a, &large, "dialled_again").await;
+    assert!(text.starts_with(&format!("{url}, where dtn://b/ was met last, is not reached")), "{text}");
+    assert!(text.contains("dialled again in"), "{text}");
+    let nobody = "tcp://127.0.0.1:1";
+    at_a.call(Call::PeerRemove { url }).await.unwrap();
+    at_a.call(Call::PeerAdd { url: nobody.to_owned() }).await.unwrap();
+    let says_nobody = async {
+        loop {
+            let text = reason(&mut at_a, &large, "dialled_again").await;
+            if text.contains(nobody) {
+                return text;
+            }
+        }
+    };
+    let text = tokio::time::timeout(crate::support::PATIENCE, says_nobody).await.unwrap();
+    assert!(text.contains("where nobody was met yet") && text.contains('('), "{text}");
+    a.stop().await;
 }

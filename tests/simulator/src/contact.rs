@@ -44,10 +44,11 @@ impl Quality {
         }
     }
 
-    /// A link that the plan describes.
-    pub(crate) fn planned(link: Link) -> Self {
+    /// A link that the plan describes, in a world where links lose something or not.
+    pub(crate) fn planned(link: Link, loses: bool) -> Self {
         let Link { octets_per_s, latency_ms } = link;
-        Self { delay_ms: latency_ms, octets_per_s, manners: Manners::Orderly }
+        let manners = if loses { Manners::Lossy } else { Manners::Orderly };
+        Self { delay_ms: latency_ms, octets_per_s, manners }
     }
 
     /// How long the link is busy with so many octets.

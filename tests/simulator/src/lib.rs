@@ -13,6 +13,7 @@
 //! - `healing`: the second half, and its demands.
 //! - `ledger`, `inspection`, `violation`: what the checkers know, look at, and say.
 //! - `plan_file`, `planned`, `flooding`: plans from files, worlds that measure, and the ideal that they are measured by.
+//! - `table`: what comes of loss and of short contacts.
 //! - `sabotage`: mistakes planted on purpose, so that the checkers are seen to fail.
 
 mod agenda;
@@ -40,6 +41,7 @@ mod reception;
 mod sabotage;
 mod scenario;
 mod settlement;
+mod table;
 mod trace;
 mod violation;
 mod world;
@@ -52,6 +54,7 @@ pub use plan_file::{NODES_MAX, PlanError, PlanFile};
 pub use planned::{Audience, Carriers, Load, Measured, measure};
 pub use sabotage::Sabotage;
 pub use scenario::{Chore, ClockKind, Kind, PlacedOrder, Recipient, Role, Scenario, Setting};
+pub use table::table;
 pub use trace::Show;
 pub use violation::{Rule, Violation};
 

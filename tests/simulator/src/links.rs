@@ -25,7 +25,8 @@ impl World {
             self.try_again(meeting);
             return Ok(());
         }
-        let quality = link.map_or_else(|| self.quality(a, b), Quality::planned);
+        let quality =
+            link.map_or_else(|| self.quality(a, b), |link| Quality::planned(link, self.faults.loss > 0));
         let (to_b, to_a) = self.contacts.open(meeting, (a, b), quality, self.now);
         self.counts.contacts += 1;
         self.may_carry_one_way((to_b, to_a), quality);

@@ -33,6 +33,9 @@ struct Arguments {
     /// Nodes in each world.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=20_000))]
     nodes: u32,
+    /// Print the table of what comes of loss and of short contacts.
+    #[arg(long)]
+    table: bool,
     /// Show what happens, line by line.
     #[arg(long)]
     trace: bool,
@@ -57,6 +60,9 @@ fn main() -> ExitCode {
     let (first, count) = arguments.seed.map_or((arguments.first, arguments.seeds), |seed| (seed, 1));
     let show = if arguments.trace { Show::Lines } else { Show::Nothing };
     let nodes = usize::try_from(arguments.nodes).expect("some thousands");
+    if arguments.table {
+        return measured(simulator::table().map_err(|failure| failure.to_string()));
+    }
     if arguments.plan.is_given() {
         return measured(arguments.plan.run(arguments.seed.unwrap_or(0), nodes, show));
     }

@@ -74,6 +74,8 @@ pub struct Measured {
     pub ideal_median_ms: Millis,
     /// The median of the times that it took.
     pub median_ms: Millis,
+    /// The time within which 95 of 100 of them came together.
+    pub late_ms: Millis,
     /// Pairs of them whose node the bundle is for.
     pub wanted: usize,
     /// Pairs of those that came together.
@@ -189,18 +191,21 @@ fn compare(world: &World) -> Measured {
             }
         }
     }
+    ideal_times.sort_unstable();
+    times.sort_unstable();
     Measured {
         outcome: Outcome { counts: world.counts, trace: world.trace.hash() },
         ideal,
         reached: times.len(),
-        ideal_median_ms: median(ideal_times),
-        median_ms: median(times),
+        ideal_median_ms: percentile(&ideal_times, 50),
+        median_ms: percentile(&times, 50),
+        late_ms: percentile(&times, 95),
         wanted,
         delivered,
     }
 }
 
-fn median(mut times: Vec<Millis>) -> Millis {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
+/// The time that so many of a hundred do not pass, of times in their order.
+fn percentile(times: &[Millis], percent: usize) -> Millis {
+    times.get(times.len() * percent / 100).copied().unwrap_or_default()
 }

@@ -16,6 +16,8 @@ mod custody;
 pub mod deliveries;
 mod dice;
 mod dispatching;
+#[cfg(test)]
+mod documents;
 mod evicting;
 mod expiring;
 mod forgetting;

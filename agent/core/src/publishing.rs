@@ -28,6 +28,8 @@ const WALK_PAUSE_MS: u64 = 100;
 const DELIVERIES_DELAY_MS: u64 = 1_000;
 /// Deliveries are told at most this often.
 const DELIVERIES_INTERVAL_MS: u64 = 30_000;
+/// After a store without room for a record, the next try.
+const NO_ROOM_PAUSE_MS: u64 = 60_000;
 /// A record of deliveries lives for at least this long.
 const DELIVERIES_LIFETIME_MS: u64 = 3_600_000;
 
@@ -195,8 +197,11 @@ impl Agent {
         card.clock = now.utc;
         self.publishing.card_due = now.node.after_ms(HEARTBEAT_MS);
         let publication = Publication { revision: last.revision, made: now.node, digest };
-        let lifetime_ms = CARD_LIFETIME_MS;
-        self.publish(now, (&cards_group(), cards::NAME), (card.encode(), lifetime_ms), publication, store)
+        let payload = (card.encode(), CARD_LIFETIME_MS);
+        if !self.publish(now, (&cards_group(), cards::NAME), payload, publication, store)? {
+            self.publishing.card_due = now.node.after_ms(NO_ROOM_PAUSE_MS);
+        }
+        Ok(())
     }
 
     /// The card as it is now, without the time.
@@ -226,10 +231,14 @@ impl Agent {
         }
         let lifetime_ms = until.since_ms(now.node).max(DELIVERIES_LIFETIME_MS);
         let publication = Publication { revision: last.revision, made: now.node, digest };
-        self.publish(now, (&deliveries_group(), deliveries::NAME), (payload, lifetime_ms), publication, store)
+        let payload = (payload, lifetime_ms);
+        if !self.publish(now, (&deliveries_group(), deliveries::NAME), payload, publication, store)? {
+            self.publishing.deliveries_due = Some(now.node.after_ms(NO_ROOM_PAUSE_MS));
+        }
+        Ok(())
     }
 
-    /// Makes the next edition of a record of this node, and remembers it.
+    /// Makes the next edition of a record of this node, and remembers it; whether there was room for it.
     fn publish(
         &mut self,
         now: Now,
@@ -237,7 +246,8 @@ impl Agent {
         (payload, lifetime_ms): (Vec<u8>, u64),
         mut publication: Publication,
         store: &mut WriteTxn<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
+        let before = publication.revision;
         let key = RecordKey::new(&self.config.key.public(), &self.config.node, group, name);
         let seen = store.view().record(&key)?.map_or(0, |row| row.revision);
         publication.revision = publication.revision.max(seen).saturating_add(1).min(REVISION_MAX);
@@ -250,12 +260,13 @@ impl Agent {
             .expect("a record of bounded size in a bundle of our own making");
         // First, so that the edition is not taken for one that came from elsewhere.
         store.put_publication(name, &publication)?;
-        if self.originate(now, &bundle, (PayloadPlace::Inline, Origin::Report), store)?.is_err() {
-            // No room for it. The next occasion comes, and then it is not taken for said.
-            publication.digest = [0; 16];
+        let has_room = self.originate(now, &bundle, (PayloadPlace::Inline, Origin::Report), store)?.is_ok();
+        if !has_room {
+            // Nobody saw that edition: what it says is not taken for said, and its revision is free.
+            (publication.digest, publication.revision) = ([0; 16], before);
             store.put_publication(name, &publication)?;
         }
-        Ok(())
+        Ok(has_room)
     }
 }
 

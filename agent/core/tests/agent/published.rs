@@ -223,6 +223,28 @@ fn a_crash_at_any_step_of_a_purge_leaves_none_of_it_undone() {
     check(&mut source);
 }
 
+#[test]
+fn what_was_delivered_is_told_once_there_is_room_to_tell_it() {
+    let mut source = node("s", &["d"]);
+    let id = source.transmit(order("dtn://d/inbox"), b"for d");
+    let mut settings = config("d");
+    settings.quota_octets = 3_000;
+    let mut destination = Node::with(settings);
+    destination.trust("s");
+    destination.import(bundle(&source, &id)).unwrap();
+    consume(&mut destination, "dtn://d/inbox");
+    // Nothing that is in custody makes room for a record.
+    let in_custody = destination.transmit(order("dtn://e/inbox"), &[7; 2_600]);
+    idle(&mut destination, 5 * MINUTE_MS);
+    assert_eq!(bundles_for(&destination, &deliveries_group()).len(), 0);
+    destination.ask(Request::Remove { id: in_custody });
+    idle(&mut destination, MINUTE_MS);
+    let said = the_only(&destination, &deliveries_group());
+    let record = said.head().metadata(&bundle_format::Profile::default()).unwrap().record.unwrap();
+    assert_eq!(record.revision, 1, "nobody saw the editions for which there was no room");
+    check(&mut destination);
+}
+
 fn sorted(ids: impl Iterator<Item = BundleId>) -> Vec<BundleId> {
     let mut ids: Vec<BundleId> = ids.collect();
     ids.sort_unstable();

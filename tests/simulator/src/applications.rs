@@ -166,7 +166,8 @@ impl World {
             );
         }
         let delivery = (found.endpoint.to_string(), order);
-        if self.ledger.taking(node, &delivery) == Some(Taking::Done) {
+        if self.ledger.taking(node, &delivery) == Some(Taking::Done) && !self.may_have_forgotten(node, order)
+        {
             return broken(
                 self,
                 Rule::DeliveredOnce,

@@ -24,6 +24,7 @@ impl World {
             .filter(|(number, _, state)| {
                 *state == OrderState::Transmitted && self.ledger.lifetime_ends(*number) > self.now + SECOND
             })
+            .filter(|(number, ..)| !self.may_be_over(*number))
             .map(|(number, order, _)| (number, order.from, order.to))
             .collect();
         for (number, from, to) in orders {

@@ -244,8 +244,8 @@ impl World {
         let received = self.received(node, contact, transfer);
         if let Some(Received { id, order, genuine: true, passing: false }) = received {
             let until = match order {
-                Some(order) => self.ledger.lifetime_ends(order),
-                None => self.stored_deadline(node, &id)?,
+                Some(order) => self.must_be_kept_until(node, order),
+                None => self.stored_deadline(node, &id)?.saturating_sub(self.forgiven_ms(node, None)),
             };
             self.ledger.promise(node, id, Promise { until, order });
         }
@@ -295,7 +295,7 @@ impl World {
             (Asked::Transmit(order) | Asked::Finish(order), Answer::Transmitted { id, .. }) => {
                 self.note(format_args!("{node} promises order {order} as {id}"));
                 self.ledger.transmitted(order, id);
-                let until = self.ledger.lifetime_ends(order);
+                let until = self.must_be_kept_until(node, order);
                 self.ledger.promise(node, id, Promise { until, order: Some(order) });
             }
             (

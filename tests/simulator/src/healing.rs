@@ -82,6 +82,9 @@ impl World {
                 continue;
             }
             for node in 0..self.inhabitants.len() {
+                if self.must_be_kept_until(node, number) <= self.now {
+                    continue;
+                }
                 if self.is_owed(node, &order) && !self.ledger.was_taken(node, number) {
                     let detail = format!("order {number} from {} never arrived", order.from);
                     return Err(self.violation(Rule::EverythingArrives, node, detail));
@@ -97,10 +100,12 @@ impl World {
         let redundant = self.counts.redundant - before.redundant;
         let messages = self.counts.messages - before.messages;
         let contacts = self.counts.contacts - before.contacts;
+        let taken_in_max = self.scenario.vain_signals() * self.inhabitants.len() as u64;
         // What a node without room let go may have been the word that a copy elsewhere has served its purpose.
         let is_roomy = (0..self.inhabitants.len()).all(|node| self.has_ample_room(node));
-        let redundant_max = if is_roomy { 0 } else { self.inhabitants.len() as u64 };
-        if taken_in > 0 || redundant > redundant_max || messages > MESSAGES_PER_CONTACT * contacts {
+        let redundant_max = taken_in_max + if is_roomy { 0 } else { self.inhabitants.len() as u64 };
+        if taken_in > taken_in_max || redundant > redundant_max || messages > MESSAGES_PER_CONTACT * contacts
+        {
             let detail = format!(
                 "{contacts} contacts with nothing to tell took {messages} messages, {taken_in} bundles that were new all \
                  the same, and {redundant} that were known to be there"
@@ -126,7 +131,9 @@ impl World {
         self.run_until(ends)?;
         let sent = self.counts.messages + self.counts.bundles - settled.messages - settled.bundles;
         let steps = self.counts.steps - settled.steps;
-        if sent > 0 || steps > SILENT_STEPS * roomy.len() as u64 {
+        // A question, and a signal that everybody carries.
+        let sent_max = self.scenario.vain_signals() * (1 + roomy.len() as u64);
+        if sent > sent_max || steps > SILENT_STEPS * roomy.len() as u64 + 4 * sent_max {
             let detail =
                 format!("in half an hour of silence {sent} parcels were sent and {steps} steps taken");
             return Err(self.violation(Rule::AgentsGoQuiet, 0, detail));
@@ -146,6 +153,7 @@ impl World {
             .filter(|(number, order, state)| {
                 *state == OrderState::Transmitted
                     && order.wants_report
+                    && !self.may_be_over(*number)
                     && self.was_reported_by_somebody(*number, order)
             })
             .filter_map(|(number, order, _)| Some((number, order.from, self.ledger.id(number)?)))

@@ -86,7 +86,8 @@ impl World {
             return Err(self.violation(Rule::ExpiresOnTime, node, detail));
         }
         let Some(order) = self.ledger.order_of(&stored.source) else { return Ok(()) };
-        let (ends, latest) = (self.ledger.lifetime_ends(order), self.ledger.may_be_kept_until(order));
+        let (ends, forgiven) = (self.must_be_kept_until(node, order), self.forgiven_ms(node, Some(order)));
+        let latest = self.ledger.may_be_kept_until(order).saturating_add(forgiven);
         if deadline < ends || deadline > latest {
             let detail = format!(
                 "order {order} ends at {ends}, or at {latest} for who knows no better; here at {deadline}"

@@ -8,7 +8,7 @@
 //! The same seed always makes the same world, step by step ([`Outcome::trace`] is the proof), so that a [`Failure`] is
 //! replayed with the one command that it prints.
 //!
-//! - `scenario`, `plan`, `faults`, `settlement`: what a seed becomes.
+//! - `scenario`, `plan`, `faults`, `drift`, `settlement`: what a seed becomes.
 //! - `world`, `agenda`, `driving`, `links`, `lossy`, `reception`, `applications`, `foreign`: the first half, event by event.
 //! - `healing`: the second half, and its demands.
 //! - `ledger`, `inspection`, `violation`: what the checkers know, look at, and say.
@@ -23,6 +23,7 @@ mod contact;
 mod custody;
 mod dice;
 mod disk;
+mod drift;
 mod driving;
 mod faults;
 mod flooding;
@@ -47,6 +48,7 @@ mod violation;
 mod world;
 
 pub use dice::Dice;
+pub use drift::Drift;
 pub use faults::Faults;
 pub use outcome::{Counts, Failure, Outcome};
 pub use plan::{Link, Meeting, Millis, NodeIndex, Shape, long_line};

@@ -132,7 +132,7 @@ impl Node {
 
     /// Power comes back: opens the store and the agent. Answers how much time passed that the node did not notice.
     pub(crate) fn start(&mut self, at: Millis, seed: [u8; 32]) -> Result<u64, StoreError> {
-        let unnoticed = self.clock.slept(at - self.down_since);
+        let unnoticed = self.clock.slept(self.down_since, at);
         let now = self.clock.now(at);
         let store = crate::disk::open(&self.folder, self.incarnation)?;
         let agent = Agent::open(Arc::clone(&self.config), seed, now, store.read()?.view())?;

@@ -3,6 +3,7 @@
 use agent_core::config::{Carry, Stance};
 
 use crate::dice::Dice;
+use crate::drift::{self, Drift};
 use crate::faults::Faults;
 use crate::plan::{HOUR, MINUTE, Meeting, Millis, NodeIndex, SECOND, Shape};
 
@@ -73,6 +74,8 @@ pub enum ClockKind {
     Absent,
     /// Its clock is right from then on.
     RightSince(Millis),
+    /// Its clock is wrong, and it does not know.
+    Wrong(Drift),
 }
 
 /// Something that somebody sends.
@@ -130,7 +133,7 @@ impl Scenario {
         let shape = Shape::chosen(&mut dice);
         let faults_end = dice.between(2 * HOUR, 12 * HOUR);
         let roles = roles(&mut dice.branch(), nodes);
-        Self {
+        let mut scenario = Self {
             seed,
             shape,
             plan: shape.plan(&mut dice.branch(), nodes, faults_end),
@@ -139,7 +142,9 @@ impl Scenario {
             faults: Faults::chosen(&mut dice.branch()),
             faults_end,
             roles,
-        }
+        };
+        drift::set_wrong(&mut dice.branch(), &mut scenario.roles, faults_end);
+        scenario
     }
 
     /// Whether a node was told the key of another before the world began.

@@ -1,6 +1,6 @@
 //! The checkers can fail: each of these mistakes, planted on purpose, is caught by the rule that it breaks.
 
-use simulator::{Failure, Rule, Sabotage, Scenario, Show, simulate};
+use simulator::{ClockKind, Failure, Rule, Sabotage, Scenario, Show, simulate};
 
 /// Worlds in which a mistake has to show.
 const WORLDS: u64 = 40;
@@ -8,11 +8,21 @@ const NODES: usize = 5;
 
 /// Whether a mistake is caught by one of these rules, in one world at least.
 fn is_caught(sabotage: Sabotage, by: &[Rule]) -> bool {
-    (0..WORLDS).any(|seed| match simulate(&Scenario::of(seed, NODES), sabotage, Show::Nothing) {
+    is_caught_in((0..WORLDS).map(|seed| Scenario::of(seed, NODES)), sabotage, by)
+}
+
+fn is_caught_in(mut worlds: impl Iterator<Item = Scenario>, sabotage: Sabotage, by: &[Rule]) -> bool {
+    worlds.any(|scenario| match simulate(&scenario, sabotage, Show::Nothing) {
         Err(Failure::Broken { violation, .. }) => by.contains(&violation.rule),
         Err(Failure::Machine(error)) => panic!("{error}"),
         Ok(_) | Err(Failure::Planned { .. }) => false,
     })
+}
+
+/// Worlds in which somebody's clock is wrong.
+fn worlds_of_wrong_clocks() -> impl Iterator<Item = Scenario> {
+    let worlds = (0..4 * WORLDS).map(|seed| Scenario::of(seed, NODES));
+    worlds.filter(|world| world.roles.iter().any(|role| matches!(role.clock, ClockKind::Wrong(_))))
 }
 
 #[test]
@@ -48,4 +58,17 @@ fn a_node_that_forgets_what_it_answers_for_is_caught() {
 #[test]
 fn a_node_that_acknowledges_what_it_throws_away_is_caught() {
     assert!(is_caught(Sabotage::ArrivalsAreThrownAway, &[Rule::EverythingArrives]));
+}
+
+#[test]
+fn what_is_forgiven_where_clocks_are_wrong_hides_no_mistake_of_others() {
+    for (sabotage, rule) in [
+        (Sabotage::StoreForgets, Rule::PromisesAreKept),
+        (Sabotage::CustodyIsForgotten, Rule::CustodyIsKept),
+        (Sabotage::NobodyWakes, Rule::ExpiresOnTime),
+        (Sabotage::ConsumedComesBack, Rule::DeliveredOnce),
+        (Sabotage::ArrivalsAreThrownAway, Rule::EverythingArrives),
+    ] {
+        assert!(is_caught_in(worlds_of_wrong_clocks(), sabotage, &[rule]), "{sabotage:?}");
+    }
 }

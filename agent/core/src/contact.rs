@@ -224,9 +224,19 @@ impl Contact {
         let (listing, offers) = (self.listing.deadline(), self.next_offer());
         let lacking = self.exchanges.deadline().filter(|_| self.may_say_more());
         let surroundings = self.surroundings.deadline(self.may_say_more());
-        [self.hello_deadline, self.paused_until, listing, offers, self.custody.due, lacking, surroundings]
-            .into_iter()
-            .flatten()
-            .min()
+        let opening = matches!(self.listing, Listing::Counting).then(|| self.exchanges.opening());
+        [
+            self.hello_deadline,
+            self.paused_until,
+            listing,
+            offers,
+            self.custody.due,
+            lacking,
+            surroundings,
+            opening,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

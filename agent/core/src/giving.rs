@@ -31,6 +31,16 @@ pub(crate) struct Giving {
     given: Option<(NodeTime, NodeTime)>,
 }
 
+/// What a neighbor is told of our set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Telling {
+    AsItIs,
+    /// That we have nothing: it is in contact with the one that gives us everything, and leaves that to it.
+    Nothing,
+    /// Whom it is in contact with, it says before its summary, which has not come.
+    Later,
+}
+
 impl Giving {
     /// We have nothing, and the neighbor has something.
     pub(crate) fn begins(&mut self, now: NodeTime) {
@@ -73,10 +83,20 @@ impl Giving {
 }
 
 impl Agent {
-    /// Whether another neighbor gives us everything, so that we go on saying to this one that we have nothing.
-    pub(crate) fn is_being_given(&self, now: NodeTime, id: ContactId) -> bool {
-        let is_giver = |contact: &Contact| contact.giving.is_under_way(now);
-        !self.contacts.get(&id).is_some_and(is_giver) && self.contacts.values().any(is_giver)
+    /// What a neighbor is told of our set, while another one may be giving us everything.
+    pub(crate) fn telling(&self, now: NodeTime, contact: &Contact) -> Telling {
+        if contact.giving.is_under_way(now) {
+            return Telling::AsItIs;
+        }
+        let givers = self.contacts.values().filter(|contact| contact.giving.is_under_way(now));
+        let givers: BTreeSet<NodeHash> = givers.filter_map(Contact::authenticated).map(node_hash).collect();
+        if !contact.surroundings.theirs.is_disjoint(&givers) {
+            Telling::Nothing
+        } else if givers.is_empty() || contact.exchanges.is_heard_or_late(now) {
+            Telling::AsItIs
+        } else {
+            Telling::Later
+        }
     }
 
     /// Whether a neighbor that has nothing is given everything by another node; looks again when that should be done.

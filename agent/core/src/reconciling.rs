@@ -11,6 +11,7 @@ use bundle_format::BundleId;
 use crate::agent::Agent;
 use crate::backlog::Backlog;
 use crate::contact::{Claim, Contact};
+use crate::giving::Telling;
 use crate::input::ContactId;
 use crate::lacking::Lacking;
 use crate::listing::Listing;
@@ -26,6 +27,8 @@ use crate::time::{NodeTime, Now};
 /// How soon a neighbor may make us begin again, after so many times on one contact.
 const PAUSE_MS: u64 = 10_000;
 const UNPAUSED_MAX: u32 = 4;
+/// How long the neighbor's summary is awaited where ours depends on what it says before that.
+const SUMMARY_PATIENCE_MS: u64 = 1_000;
 /// Ids that a neighbor is told about after one exchange; more differences than cells cannot be found.
 const GONE_MAX: usize = CELLS_MAX;
 
@@ -38,6 +41,8 @@ pub(crate) struct Exchanges {
     begun: u32,
     /// Before then none is begun because the neighbor wants it, if there were many.
     next: NodeTime,
+    /// From then on our summary waits for nothing.
+    late: NodeTime,
     /// The neighbor answers nothing: it does not trust us, or knows no such messages.
     pub(crate) is_deaf: bool,
     /// The last one ended without our knowing whether it told the neighbor all.
@@ -74,6 +79,7 @@ impl Agent {
         }
         contact.surroundings.exchange_begins();
         contact.exchanges.next = now.node.after_ms(PAUSE_MS);
+        contact.exchanges.late = now.node.after_ms(SUMMARY_PATIENCE_MS);
         contact.exchanges.tells_up_to = None;
         contact.exchanges.begun = contact.exchanges.begun.saturating_add(1);
         contact.listing = Listing::Counting;
@@ -123,9 +129,12 @@ impl Agent {
             sends_cells: self.config.node.to_cbor() < claim.node.to_cbor(),
             octets_max: contact.message_octets_max(),
         };
-        let is_being_given = self.is_being_given(now.node, id);
+        let telling = self.telling(now.node, contact);
+        if telling == Telling::Later {
+            return Ok(());
+        }
         let cells = match self.set.cells_of(&scope.compared(), store.view())? {
-            CellsOf::Known(_) if is_being_given => Some(Prefix::new(CELLS_MAX)),
+            CellsOf::Known(_) if telling == Telling::Nothing => Some(Prefix::new(CELLS_MAX)),
             CellsOf::Known(mut cells) => {
                 let whose = (&claim.node, terms.interest);
                 self.gone.count_in(whose, &mut cells, (now.node, store.view()))?;
@@ -141,8 +150,8 @@ impl Agent {
         let [jitter, ..] = self.dice.roll();
         let Some(contact) = self.contacts.get_mut(&id) else { return Ok(()) };
         let early = contact.exchanges.early.take();
-        contact.exchanges.tells_up_to = Some(Number::new(next)).filter(|_| !is_being_given);
-        if is_being_given {
+        contact.exchanges.tells_up_to = Some(Number::new(next)).filter(|_| telling == Telling::AsItIs);
+        if telling == Telling::Nothing {
             contact.surroundings.hold_back(now.node, jitter);
         }
         contact.exchanges.interest = Some(terms.interest);
@@ -339,9 +348,19 @@ impl Exchanges {
         }
     }
 
+    /// Whether the neighbor's summary is here, or not to be waited for.
+    pub(crate) fn is_heard_or_late(&self, now: NodeTime) -> bool {
+        self.early.is_some() || self.late <= now
+    }
+
     /// When something is due.
     pub(crate) fn deadline(&self) -> Option<NodeTime> {
         self.lacking.deadline()
+    }
+
+    /// When an exchange is to be opened that may have to wait.
+    pub(crate) fn opening(&self) -> NodeTime {
+        self.late
     }
 }
 

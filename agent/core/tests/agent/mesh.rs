@@ -240,3 +240,16 @@ fn what_a_node_that_went_should_have_given_comes_from_another() {
     mesh.wait_s(60);
     mesh.assert_all_have(&ids);
 }
+
+#[test]
+fn who_was_just_given_everything_gives_it_on_at_once_to_who_knows_the_giver_not() {
+    for seed in 0..10 {
+        let mut mesh = Mesh::of(3, &[], seed);
+        let ids: Vec<BundleId> = (0..60).map(|number| mesh.make(0, number)).collect();
+        for wire in [(0, 1), (1, 2)] {
+            mesh.join(&[wire]);
+            mesh.settle();
+        }
+        mesh.assert_all_have(&ids);
+    }
+}

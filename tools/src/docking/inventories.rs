@@ -24,6 +24,7 @@ impl Docked<'_> {
         let trusted = self.trusted()?;
         let (inventories, damages) = volume.inventories()?;
         for damage in damages {
+            self.everybody.miss();
             self.summary.damaged(damage);
         }
         let own = super::node_hash(&self.node);
@@ -36,6 +37,7 @@ impl Docked<'_> {
             }
             if let Some((node, ids)) = self.read_inventory(volume, &info, &trusted) {
                 self.visitors.push(node.clone());
+                self.everybody.hear(&ids);
                 self.note_held(node, ids)?;
             }
         }
@@ -58,6 +60,7 @@ impl Docked<'_> {
         let octets = match volume.read_inventory(info) {
             Ok(octets) => octets,
             Err(damage) => {
+                self.everybody.miss();
                 self.summary.damaged(damage);
                 return None;
             }

@@ -4,12 +4,13 @@
 //! 1. `taking` brings in every record that the node lacks; each is checked and judged as if a neighbor had sent it.
 //! 2. `inventories` reads what other nodes signed about what they hold. Only a signature by the key that is trusted for
 //!    the node counts; the name of a segment's writer is anybody's claim and is not used as evidence.
-//! 3. `putting` writes what the drive lacks into new segments, then this node's own inventory.
+//! 3. `putting` writes what the drive lacks, and not everybody has, into new segments, then this node's own inventory.
 //! 4. Only when the drive has synced them does the node note what the drive holds.
 //!
 //! All of it runs on one thread that may wait for the drive; the node is asked through [`Docked::ask`].
 
 mod bridges;
+mod everybody;
 mod heads;
 mod inventories;
 mod putting;
@@ -25,6 +26,7 @@ use data_encoding::BASE32_NOPAD;
 use drive_volume::{Access, Damage, NodeHash, Volume};
 use tokio::runtime::Handle;
 
+use self::everybody::Everybody;
 pub(crate) use self::heads::head;
 pub(crate) use self::putting::LeftOut;
 pub(crate) use self::unmounting::unmount;
@@ -77,6 +79,7 @@ struct Docked<'d> {
     policies: Policies,
     /// Other nodes whose inventories are on the drive.
     visitors: Vec<Eid>,
+    everybody: Everybody,
     client: &'d mut Client,
     runtime: Handle,
     /// DTN time in milliseconds, where the node trusts its clock.
@@ -99,6 +102,7 @@ pub(crate) fn dock(
         profile: home.config().profile(),
         policies: home.config().policies.clone(),
         visitors: Vec::new(),
+        everybody: Everybody::default(),
         client,
         runtime,
         now: None,
@@ -109,6 +113,9 @@ pub(crate) fn dock(
     let on_drive = docked.take_in(&volume)?;
     if !docked.is_stopped() {
         docked.read_inventories(&volume)?;
+    }
+    // Who was not heard of may lack what all others have.
+    if !docked.is_stopped() {
         docked.put_out(&volume, &on_drive)?;
     }
     let mut summary = docked.summary;

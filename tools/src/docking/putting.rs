@@ -1,4 +1,5 @@
-//! What the drive lacks goes out onto it: what is urgent first, then what is older.
+//! What the drive lacks goes out onto it, unless everybody has it whom the drive visits: what is urgent first, then what is older. Where
+//! there is no room, what everybody has, or what has expired, makes some.
 
 use std::cmp::Reverse;
 
@@ -53,7 +54,8 @@ impl Docked<'_> {
         candidates.sort_by_key(|candidate| (Reverse(candidate.urgency), candidate.number));
         let total: u64 = candidates.iter().map(|candidate| candidate.octets).sum();
         if total > volume.room()?.beyond(Reserve::default()) {
-            self.make_room(volume)?;
+            self.make_room(volume, on_drive)?;
+            there.retain(|id| !self.everybody.has(*id));
         }
         let written = self.write(volume, &candidates, total)?;
         there.extend(written);
@@ -78,7 +80,9 @@ impl Docked<'_> {
             for bundle in &page {
                 if on_drive.has(bundle.id) {
                     there.push(bundle.id);
-                } else if self.policies.lead_onto_drive(&self.visitors, &bundle.destination) {
+                } else if !self.everybody.has(bundle.id)
+                    && self.policies.lead_onto_drive(&self.visitors, &bundle.destination)
+                {
                     lacking.push(Candidate::of(bundle));
                 }
             }
@@ -159,14 +163,22 @@ impl Docked<'_> {
         }
     }
 
-    /// Drops what has outlived its lifetime from the drive. Without a clock nobody knows what has.
-    fn make_room(&mut self, volume: &Volume) -> Result<(), Failure> {
-        let Some(now) = self.now else { return Ok(()) };
-        let mut progress = Progress::new(&format!("{}: dropping what has expired", volume.label()), None);
+    /// Drops from the drive what everybody has whom it visits, and what has outlived its lifetime, as far as the clock tells.
+    fn make_room(&mut self, volume: &Volume, on_drive: &OnDrive) -> Result<(), Failure> {
+        let mut progress =
+            Progress::new(&format!("{}: dropping what nobody needs there", volume.label()), None);
         let mut copied = 0;
-        let options = CompactOptions { node: super::node_hash(&self.node), now: Some(now) };
-        let mut wanted =
-            |record: &RecordInfo| super::head(volume, record).is_none_or(|head| !has_expired(&head, now));
+        let (now, everybody) = (self.now, &self.everybody);
+        let options = CompactOptions { node: super::node_hash(&self.node), now };
+        let mut wanted = |record: &RecordInfo| {
+            let id = BundleId::from_bytes(record.id);
+            let all_have_it = everybody.has(id) && on_drive.is_known_here(id);
+            let is_over = || {
+                let head = now.and_then(|now| Some((super::head(volume, record)?, now)));
+                head.is_some_and(|(head, now)| has_expired(&head, now))
+            };
+            !all_have_it && !is_over()
+        };
         let mut reach = |octets| {
             copied += octets;
             progress.reach(copied);

@@ -17,13 +17,29 @@ const PAGE: usize = 2048;
 /// Ids of the drive that are remembered: 64 MiB of them. Of a drive with more, some may be put out twice.
 const IDS_MAX: usize = 4 << 20;
 
-/// The ids on a drive, sorted.
+/// The ids on a drive.
 #[derive(Debug, Default)]
-pub(super) struct OnDrive(Vec<[u8; 16]>);
+pub(super) struct OnDrive {
+    /// All of them, sorted.
+    ids: Vec<BundleId>,
+    /// Those that this node did not take in, sorted.
+    refused: Vec<BundleId>,
+}
 
 impl OnDrive {
     pub(super) fn has(&self, id: BundleId) -> bool {
-        self.0.binary_search(id.as_bytes()).is_ok()
+        self.ids.binary_search(&id).is_ok()
+    }
+
+    /// Whether a bundle of the drive is here, or was.
+    pub(super) fn is_known_here(&self, id: BundleId) -> bool {
+        self.has(id) && self.refused.binary_search(&id).is_err()
+    }
+
+    fn sort(&mut self) {
+        self.ids.sort_unstable();
+        self.ids.dedup();
+        self.refused.sort_unstable();
     }
 }
 
@@ -40,7 +56,7 @@ impl Docked<'_> {
     /// Takes in every record that the node lacks, and returns which ids the drive has.
     pub(super) fn take_in(&mut self, volume: &Volume) -> Result<OnDrive, Failure> {
         let mut progress = Progress::new(&format!("{}: taking in", volume.label()), None);
-        let mut ids = Vec::new();
+        let mut on_drive = OnDrive::default();
         let mut page: Vec<RecordInfo> = Vec::new();
         for entry in volume.records()? {
             match entry {
@@ -48,24 +64,23 @@ impl Docked<'_> {
                 Entry::Damage(damage) => self.summary.damaged(damage),
             }
             if page.len() == PAGE {
-                self.take_page(volume, std::mem::take(&mut page), (&mut ids, &mut progress))?;
+                self.take_page(volume, std::mem::take(&mut page), (&mut on_drive, &mut progress))?;
             }
             if self.is_stopped() {
                 break;
             }
         }
-        self.take_page(volume, page, (&mut ids, &mut progress))?;
-        ids.sort_unstable();
-        ids.dedup();
-        self.summary.on_drive = ids.len() as u64;
-        Ok(OnDrive(ids))
+        self.take_page(volume, page, (&mut on_drive, &mut progress))?;
+        on_drive.sort();
+        self.summary.on_drive = on_drive.ids.len() as u64;
+        Ok(on_drive)
     }
 
     fn take_page(
         &mut self,
         volume: &Volume,
         page: Vec<RecordInfo>,
-        (ids, progress): (&mut Vec<[u8; 16]>, &mut Progress),
+        (on_drive, progress): (&mut OnDrive, &mut Progress),
     ) -> Result<(), Failure> {
         let mut lacking = self.lacking(&page)?;
         for record in page {
@@ -80,7 +95,10 @@ impl Docked<'_> {
                     self.summary.damaged(damage);
                     continue;
                 }
-                Took::Refused { kind, reason } => self.note_refusal(id, (&kind, reason)),
+                Took::Refused { kind, reason } => {
+                    on_drive.refused.push(id);
+                    self.note_refusal(id, (&kind, reason));
+                }
                 Took::Stored => {
                     self.summary.taken += 1;
                     self.summary.taken_octets += record.original;
@@ -88,8 +106,8 @@ impl Docked<'_> {
                 }
                 Took::Known => {}
             }
-            if ids.len() < IDS_MAX {
-                ids.push(record.id);
+            if on_drive.ids.len() < IDS_MAX {
+                on_drive.ids.push(id);
             }
         }
         Ok(())

@@ -223,3 +223,33 @@ fn a_forged_inventory_counts_for_nothing() {
     let shown = &a.json(["show", &id])[0];
     assert!(!shown["held_by"].as_array().unwrap().contains(&"dtn://c/".into()), "{shown}");
 }
+
+#[test]
+fn what_everybody_has_whom_a_drive_visits_is_no_news() {
+    let [a, b, c, d] = ["a", "b", "c", "d"].map(Node::new);
+    for (one, other) in [(&a, &b), (&a, &c), (&a, &d), (&b, &c), (&b, &d), (&c, &d)] {
+        one.befriend(other);
+    }
+    let usb = drive(&a);
+    let dock = |node: &Node| {
+        let [docked] = node.json(args!["drive", "dock", &usb]).try_into().unwrap();
+        docked
+    };
+    let old = a.send("dtn://all/~news", &a.file("old", "old"));
+    for node in [&a, &b, &c, &a] {
+        dock(node);
+    }
+    // Somebody made room on it.
+    segments(&usb).into_iter().for_each(|segment| std::fs::remove_file(segment).unwrap());
+    let new = a.send("dtn://all/~news", &a.file("new", "new"));
+    dock(&a);
+    let carried: Vec<_> = a.json(args!["drive", "ls", &usb]).iter().map(|line| line["id"].clone()).collect();
+    assert!(carried.contains(&new.as_str().into()) && !carried.contains(&old.as_str().into()), "{carried:?}");
+
+    // Who comes for the first time lacks it; the next visit brings it.
+    dock(&d);
+    dock(&a);
+    dock(&d);
+    let held: Vec<_> = d.json(["ls"]).iter().map(|line| line["id"].clone()).collect();
+    assert!(held.contains(&old.as_str().into()) && held.contains(&new.as_str().into()), "{held:?}");
+}

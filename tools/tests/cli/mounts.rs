@@ -88,3 +88,24 @@ fn a_full_disk_below_the_home_is_told_and_loses_nothing() {
     assert_eq!(ran.code, 11, "{ran:?}");
     assert_eq!(ran.text(), "hello\n");
 }
+
+#[test]
+fn a_full_drive_drops_first_what_everybody_has_whom_it_visits() {
+    let (a, c) = (Node::new("a"), Node::new("c"));
+    a.befriend(&c);
+    let usb = a.dir("usb");
+    let old = a.send("dtn://all/~news", &a.file("old", noise(1, 15 << 20)));
+    let new = a.file("new", noise(2, 15 << 20));
+    let script = format!(
+        "$P drive init \"$USB\" --label SMALL >/dev/null && $P drive dock \"$USB\" >/dev/null && \
+         $P --home '{}' drive dock \"$USB\" >/dev/null && $P send dtn://all/~news '{}' >/dev/null && \
+         $P drive dock \"$USB\" >/dev/null && $P drive ls \"$USB\" --json",
+        c.home().display(),
+        new.display()
+    );
+    let Some(ran) = with_drive(&a, &usb, (90, &script)) else { return };
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let carried: Vec<_> = ran.json().iter().map(|line| line["file_name"].clone()).collect();
+    assert!(carried.contains(&"new".into()) && !carried.contains(&"old".into()), "{carried:?}");
+    assert_eq!(c.json(["ls"])[0]["id"], old.as_str());
+}

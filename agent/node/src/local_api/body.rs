@@ -304,7 +304,7 @@ fn forwarded_head(
     }
 }
 
-/// Sends a signed bundle whose payload is the ids of everything held here, 16 octets each, ascending.
+/// Sends a signed bundle whose payload is the ids of everything that is here, or was and need not come again, 16 octets each, ascending.
 pub(super) async fn inventory(session: &mut Session) -> Result<(), Fault> {
     let node = Arc::clone(&session.node);
     let Answer::Timestamp(creation) = node.inputs.request(Request::ReserveTimestamp).await? else {
@@ -313,7 +313,7 @@ pub(super) async fn inventory(session: &mut Session) -> Result<(), Fault> {
     let mut payload = BytesMut::new();
     let mut after = None;
     loop {
-        let page = node.read(move |view| view.ids_from(after, IDS_PER_READ)).await?;
+        let page = node.read(move |view| view.set_from(after, IDS_PER_READ)).await?;
         let Some((last, _)) = page.last() else { break };
         after = Some(*last);
         for (id, _) in &page {

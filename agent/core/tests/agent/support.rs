@@ -1,12 +1,15 @@
-//! Agents with real stores, and a wire between two of them that loses nothing.
+//! Agents with real stores.
 
-use std::collections::VecDeque;
+mod pair;
+
+pub(crate) use pair::{Pair, Side};
+
 use std::sync::Arc;
 
 use agent_core::Agent;
 use agent_core::config::{CardSettings, Carry, Config, Stance};
-use agent_core::input::{ContactId, Input, SendOutcome, TransferId};
-use agent_core::output::{Notice, Output, Parcel, ParcelPayload};
+use agent_core::input::{ContactId, Input};
+use agent_core::output::{Output, Parcel, ParcelPayload};
 use agent_core::refusal::Refusal;
 use agent_core::request::{Answer, Conflict, CustodyTransfer, Order, Report, Request};
 use agent_core::routing::Policies;
@@ -282,126 +285,6 @@ impl Node {
     }
 }
 
-/// Two nodes with a contact open between them.
-pub(crate) struct Pair {
-    pub(crate) a: Node,
-    pub(crate) b: Node,
-    /// Notices of both, in order, with the side that told them.
-    pub(crate) told: Vec<(Side, Notice)>,
-    /// Bundles that crossed; contact messages and custody signals are not counted.
-    pub(crate) crossed: usize,
-    /// Kinds of the contact messages that crossed, in order.
-    pub(crate) said: Vec<u8>,
-    pub(crate) closed: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-    A,
-    B,
-}
-
-impl Pair {
-    pub(crate) fn meet(a: Node, b: Node) -> Self {
-        let mut pair = Self { a, b, told: Vec::new(), crossed: 0, said: Vec::new(), closed: false };
-        let mut work = VecDeque::new();
-        for side in [Side::A, Side::B] {
-            let declared = Some(pair.node(other(side)).agent.config().node.clone());
-            let input = Input::ContactOpened {
-                contact: CONTACT,
-                link: "test".into(),
-                declared,
-                transfer_mru: u64::MAX,
-            };
-            work.push_back((side, input));
-        }
-        pair.run(work);
-        pair
-    }
-
-    pub(crate) fn node(&mut self, side: Side) -> &mut Node {
-        match side {
-            Side::A => &mut self.a,
-            Side::B => &mut self.b,
-        }
-    }
-
-    /// Puts a request to one side and carries everything that follows from it.
-    pub(crate) fn ask(&mut self, side: Side, request: Request) {
-        self.run(VecDeque::from([(side, Input::Requested { id: 1, request })]));
-    }
-
-    pub(crate) fn wait_ms(&mut self, ms: u64) {
-        for side in [Side::A, Side::B] {
-            let outputs = self.node(side).wait_ms(ms);
-            let mut work = VecDeque::new();
-            self.carry(side, outputs, &mut work);
-            self.run(work);
-        }
-    }
-
-    fn run(&mut self, mut work: VecDeque<(Side, Input)>) {
-        for _ in 0..100_000 {
-            let Some((side, input)) = work.pop_front().or_else(|| self.due()) else { return };
-            let outputs = self.node(side).step(input);
-            self.carry(side, outputs, &mut work);
-        }
-        panic!("the two never come to rest");
-    }
-
-    /// Work that an agent left for its next step.
-    fn due(&mut self) -> Option<(Side, Input)> {
-        [Side::A, Side::B].into_iter().find_map(|side| {
-            let node = self.node(side);
-            let due = node.agent.poll_timeout().is_some_and(|at| at <= node.now.node);
-            due.then_some((side, Input::TimeoutReached))
-        })
-    }
-
-    fn carry(&mut self, side: Side, outputs: Vec<Output>, work: &mut VecDeque<(Side, Input)>) {
-        for output in outputs {
-            match output {
-                Output::Send { transfer, parcel, .. } => {
-                    let octets = self.node(side).octets_of(&parcel);
-                    let input = self.arrival(transfer, octets);
-                    work.push_back((other(side), input));
-                }
-                Output::Accept { transfer, .. } => {
-                    work.push_back((other(side), settled(transfer, SendOutcome::Sent)));
-                }
-                Output::Refuse { transfer, refusal, .. } => {
-                    let outcome = match refusal {
-                        Refusal::Duplicate | Refusal::Gone | Refusal::Superseded | Refusal::Delivered => {
-                            SendOutcome::AlreadyThere
-                        }
-                        Refusal::Quota { .. } | Refusal::StoreFull => SendOutcome::NoRoom,
-                        _ => SendOutcome::NotAcceptable,
-                    };
-                    work.push_back((other(side), settled(transfer, outcome)));
-                }
-                Output::CloseContact { .. } => self.closed = true,
-                Output::Tell(notice) => self.told.push((side, notice)),
-                Output::Answer { .. } | Output::StagingReady { .. } | Output::Prove { .. } => {}
-            }
-        }
-    }
-
-    pub(crate) fn arrival(&mut self, transfer: TransferId, octets: Bytes) -> Input {
-        let bundle = Bundle::parse(octets, &Limits::default()).unwrap().check(&Profile::default());
-        let is_signal = is_custody_signal(&bundle);
-        match message_kind(&bundle) {
-            Some(kind) => self.said.push(kind),
-            None => self.crossed += usize::from(!is_signal),
-        }
-        Input::BundleReceived {
-            contact: CONTACT,
-            transfer,
-            bundle: Box::new(bundle),
-            payload: PayloadPlace::Inline,
-        }
-    }
-}
-
 /// The kind of a contact message.
 pub(crate) fn message_kind(bundle: &CheckedBundle) -> Option<u8> {
     let is_message = bundle.head().primary().destination == agent_core::contact_endpoint();
@@ -414,15 +297,4 @@ pub(crate) fn is_custody_signal(bundle: &CheckedBundle) -> bool {
     payload
         .and_then(|payload| AdministrativeRecord::decode(payload).ok())
         .is_some_and(|record| record.custody_signal(&Profile::default()).is_some())
-}
-
-fn settled(transfer: TransferId, outcome: SendOutcome) -> Input {
-    Input::SendSettled { contact: CONTACT, transfer, outcome }
-}
-
-fn other(side: Side) -> Side {
-    match side {
-        Side::A => Side::B,
-        Side::B => Side::A,
-    }
 }

@@ -19,9 +19,18 @@ pub(crate) fn folder() -> std::io::Result<TempDir> {
     }
 }
 
+/// Makes all the room there is for a store that was kept small.
+pub(crate) fn grow(store: &mut Store) -> Result<(), StoreError> {
+    while store.map_octets() < MAP_OCTETS {
+        store.grow()?;
+    }
+    Ok(())
+}
+
 /// Opens a node's store, or makes it. A power cut is an agent that is dropped, so no commit has to wait for a disk.
-pub(crate) fn open(folder: &Path, incarnation: u32) -> Result<Store, StoreError> {
-    let options = StoreOptions { map_octets: Some(MAP_OCTETS), durability: Durability::Unsynced };
+pub(crate) fn open(folder: &Path, incarnation: u32, map_octets: Option<u64>) -> Result<Store, StoreError> {
+    let options =
+        StoreOptions { map_octets: Some(map_octets.unwrap_or(MAP_OCTETS)), durability: Durability::Unsynced };
     let store = Store::open(folder, &options)?;
     if store.read()?.view().settings()?.incarnation == 0 {
         let mut txn = store.write()?;

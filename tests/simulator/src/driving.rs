@@ -197,6 +197,7 @@ impl World {
         refusal: &Refusal,
     ) -> Result<(), Violation> {
         self.note(format_args!("{node} refuses {contact}.{transfer}: {refusal}"));
+        self.counts.without_room += u64::from(*refusal == Refusal::StoreFull);
         let outcome = outcome_of(refusal);
         if outcome == SendOutcome::AlreadyThere && self.talk_openly(node, contact) {
             self.counts.redundant += u64::from(self.had_told(node, contact, transfer)?);
@@ -280,6 +281,7 @@ impl World {
     ) -> Result<(), Violation> {
         match refusal {
             Refusal::Quota { .. } if !self.has_ample_room(node) => Ok(()),
+            Refusal::StoreFull if self.scenario.has_small_disk(node) => Ok(()),
             _ => {
                 let detail = format!("order {order} is refused: {refusal}");
                 Err(self.violation(Rule::OrdersAreTaken, node, detail))

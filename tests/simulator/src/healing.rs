@@ -176,6 +176,7 @@ impl World {
         self.has_ample_room(order.from)
             && self.our_nodes().into_iter().any(|node| {
                 self.is_owed(node, order)
+                    && !self.scenario.has_small_disk(node)
                     && self.ledger.was_taken(node, number)
                     && self.acts_upon(order.from, node)
             })

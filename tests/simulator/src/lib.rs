@@ -8,7 +8,7 @@
 //! The same seed always makes the same world, step by step ([`Outcome::trace`] is the proof), so that a [`Failure`] is
 //! replayed with the one command that it prints.
 //!
-//! - `scenario`, `plan`, `faults`, `drift`, `settlement`: what a seed becomes.
+//! - `scenario`, `plan`, `faults`, `drift`, `full_disk`, `settlement`: what a seed becomes.
 //! - `world`, `agenda`, `driving`, `links`, `lossy`, `reception`, `applications`, `foreign`: the first half, event by event.
 //! - `healing`: the second half, and its demands.
 //! - `ledger`, `inspection`, `violation`: what the checkers know, look at, and say.
@@ -28,6 +28,7 @@ mod driving;
 mod faults;
 mod flooding;
 mod foreign;
+mod full_disk;
 mod healing;
 mod inspection;
 mod ledger;
@@ -50,6 +51,7 @@ mod world;
 pub use dice::Dice;
 pub use drift::Drift;
 pub use faults::Faults;
+pub use full_disk::FullDisk;
 pub use outcome::{Counts, Failure, Outcome};
 pub use plan::{Link, Meeting, Millis, NodeIndex, Shape, long_line};
 pub use plan_file::{NODES_MAX, PlanError, PlanFile};

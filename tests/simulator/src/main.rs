@@ -141,8 +141,15 @@ impl Run {
         let (per_minute, per_second) = (worlds as f64 * 60.0 / seconds, sum.events as f64 / seconds);
         eprint!(
             "\r{worlds}{of} worlds kept every rule; {per_minute:.0} worlds/min, {per_second:.0} events/s; \
-             {} steps, {} contacts, {} crashes, {} bundles sent, {} lost, {} disturbed, {} delivered",
-            sum.steps, sum.contacts, sum.crashes, sum.bundles, sum.lost, sum.disturbed, sum.delivered
+             {} steps, {} contacts, {} crashes, {} bundles sent, {} without room, {} lost, {} disturbed, {} delivered",
+            sum.steps,
+            sum.contacts,
+            sum.crashes,
+            sum.bundles,
+            sum.without_room,
+            sum.lost,
+            sum.disturbed,
+            sum.delivered
         );
         // A terminal that is gone is no reason to stop.
         let _ = std::io::stderr().flush();

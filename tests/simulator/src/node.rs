@@ -15,9 +15,13 @@ use bundle_format::{BundleId, CheckedBundle};
 use bytes::Bytes;
 
 use crate::clock::Clock;
+use crate::full_disk::{FullDisk, Rooms};
 use crate::ledger::{Delivery, OrderNumber};
 use crate::plan::Millis;
 use crate::sabotage::Sabotage;
+
+/// Steps without room in a row after which the real driver gives up (`agent-node`).
+const FAILURES_MAX: u32 = 3;
 
 /// A node that runs our agent.
 #[derive(Debug)]
@@ -25,6 +29,9 @@ pub(crate) struct Node {
     pub(crate) config: Arc<Config>,
     pub(crate) clock: Clock,
     folder: PathBuf,
+    disk: Option<FullDisk>,
+    /// Steps in a row that failed because there was no room.
+    failures: u32,
     incarnation: u32,
     /// `None` while it is without power.
     pub(crate) running: Option<Running>,
@@ -51,6 +58,7 @@ pub(crate) struct Running {
     last_request: RequestId,
     pub(crate) staging: BTreeMap<Ticket, Staging>,
     last_ticket: Ticket,
+    rooms: Rooms,
     /// Transfers that arrived and were or will be answered.
     pub(crate) received: BTreeMap<(ContactId, TransferId), Received>,
     /// Steps in a row that nothing but a timeout called for, each within a millisecond of the one before.
@@ -114,13 +122,15 @@ pub(crate) enum Stepped {
 impl Node {
     pub(crate) fn new(
         (config, clock): (Arc<Config>, Clock),
-        folder: PathBuf,
+        (folder, disk): (PathBuf, Option<FullDisk>),
         (batch_max, incarnation): (usize, u32),
     ) -> Self {
         Self {
             config,
             clock,
             folder,
+            disk,
+            failures: 0,
             incarnation,
             running: None,
             life: 0,
@@ -134,7 +144,8 @@ impl Node {
     pub(crate) fn start(&mut self, at: Millis, seed: [u8; 32]) -> Result<u64, StoreError> {
         let unnoticed = self.clock.slept(self.down_since, at);
         let now = self.clock.now(at);
-        let store = crate::disk::open(&self.folder, self.incarnation)?;
+        let small = self.disk.filter(|disk| at < disk.until).map(|disk| disk.octets);
+        let store = crate::disk::open(&self.folder, self.incarnation, small)?;
         let agent = Agent::open(Arc::clone(&self.config), seed, now, store.read()?.view())?;
         self.life += 1;
         self.up_since = at;
@@ -147,6 +158,7 @@ impl Node {
             last_request: 0,
             staging: BTreeMap::new(),
             last_ticket: 0,
+            rooms: Rooms::default(),
             idle_steps: 0,
             stepped_at: 0,
             steps: 0,
@@ -161,14 +173,39 @@ impl Node {
         self.down_since = at;
     }
 
-    /// Takes what lies in the inbox into one transaction.
+    /// Takes what lies in the inbox into one transaction. Where there is no room for what must be written, nothing of it is kept,
+    /// and the agent is opened again; not again and again.
     pub(crate) fn step(&mut self, at: Millis, fate: Fate, sabotage: Sabotage) -> Result<Stepped, StoreError> {
+        match self.try_step(at, fate, sabotage) {
+            Err(error) if error.is_full() && self.failures + 1 < FAILURES_MAX => {
+                self.failures += 1;
+                Ok(Stepped::Died(Vec::new()))
+            }
+            Err(error) => Err(error),
+            Ok(stepped) => {
+                self.failures = 0;
+                Ok(stepped)
+            }
+        }
+    }
+
+    fn try_step(&mut self, at: Millis, fate: Fate, sabotage: Sabotage) -> Result<Stepped, StoreError> {
         let now = self.clock.now(at);
         let running = self.running.as_mut().expect("only nodes with power take steps");
         let inputs = running.take_inputs(self.batch_max, at);
+        if self.disk.is_some_and(|disk| at >= disk.until) {
+            crate::disk::grow(&mut running.store)?;
+        }
         let mut txn = running.store.write()?;
+        let mut turned_away = Vec::new();
         for input in inputs {
+            let Some(input) = running.rooms.admit(input, &running.staging, &txn, &mut turned_away) else {
+                continue;
+            };
             running.agent.handle(now, input, &mut txn)?;
+        }
+        if sabotage == Sabotage::FullDiskIsDenied {
+            deny(&mut turned_away);
         }
         let mut premature = Vec::new();
         if sabotage == Sabotage::OutputsBeforeCommit {
@@ -184,6 +221,7 @@ impl Node {
         if fate == Fate::DiesAfterCommit {
             return Ok(Stepped::Died(premature));
         }
+        premature.extend(turned_away);
         premature.extend(drain(&mut running.agent));
         Ok(Stepped::Outputs(premature))
     }
@@ -238,6 +276,15 @@ impl Running {
         }
         self.idle_steps = if rushed { self.idle_steps + 1 } else { 0 };
         vec![Input::TimeoutReached]
+    }
+}
+
+/// A driver that says that it has what it had no room for.
+fn deny(turned_away: &mut [Output]) {
+    for output in turned_away {
+        if let Output::Refuse { contact, transfer, .. } = *output {
+            *output = Output::Accept { contact, transfer };
+        }
     }
 }
 

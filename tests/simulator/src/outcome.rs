@@ -32,6 +32,8 @@ pub struct Counts {
     pub taken_in: u64,
     /// Bundles that were there already, between nodes that tell each other what they have.
     pub redundant: u64,
+    /// Transfers that a full disk had no room for.
+    pub without_room: u64,
     /// Parcels or answers that were lost.
     pub lost: u64,
     /// Parcels whose bits changed.
@@ -63,6 +65,7 @@ impl Counts {
         self.accepted += other.accepted;
         self.taken_in += other.taken_in;
         self.redundant += other.redundant;
+        self.without_room += other.without_room;
         self.lost += other.lost;
         self.disturbed += other.disturbed;
         self.delivered += other.delivered;

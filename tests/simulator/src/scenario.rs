@@ -5,6 +5,7 @@ use agent_core::config::{Carry, Stance};
 use crate::dice::Dice;
 use crate::drift::{self, Drift};
 use crate::faults::Faults;
+use crate::full_disk::{self, FullDisk};
 use crate::plan::{HOUR, MINUTE, Meeting, Millis, NodeIndex, SECOND, Shape};
 
 /// Groups that exist in a world.
@@ -50,6 +51,8 @@ pub struct Role {
     pub clock: ClockKind,
     /// Groups that it subscribes to from the beginning.
     pub groups: Vec<usize>,
+    /// Whether its disk is full for a time.
+    pub disk: Option<FullDisk>,
     /// Most octets in its store.
     pub quota_octets: u64,
 }
@@ -144,6 +147,7 @@ impl Scenario {
             roles,
         };
         drift::set_wrong(&mut dice.branch(), &mut scenario.roles, faults_end);
+        full_disk::set_small(&mut dice.branch(), (&mut scenario.roles, &mut scenario.orders), faults_end);
         scenario
     }
 
@@ -192,6 +196,7 @@ fn role(dice: &mut Dice, kind: Kind) -> Role {
             6..=8 => ClockKind::Absent,
             _ => ClockKind::RightSince(dice.between(HOUR, 4 * HOUR)),
         },
+        disk: None,
         groups: (0..GROUPS).filter(|_| dice.happens(4_000)).collect(),
         quota_octets: if dice.happens(800) { dice.between(20_000, 200_000) } else { AMPLE_OCTETS },
     }

@@ -65,7 +65,8 @@ pub(crate) fn settle(
             let batch_max = *dice.pick(&[1, 4, 64]).expect("one of three");
             let incarnation = u32::try_from(dice.between(1, u64::from(u32::MAX))).expect("it fits 32 bits");
             let config = Arc::new(config(scenario, index, &publics));
-            let node = Node::new((config, Clock::new(role.clock)), home, (batch_max, incarnation));
+            let node =
+                Node::new((config, Clock::new(role.clock)), (home, role.disk), (batch_max, incarnation));
             Ok(Inhabitant::Ours(Box::new(node)))
         })
         .collect()

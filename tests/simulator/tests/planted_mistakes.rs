@@ -72,3 +72,10 @@ fn what_is_forgiven_where_clocks_are_wrong_hides_no_mistake_of_others() {
         assert!(is_caught_in(worlds_of_wrong_clocks(), sabotage, &[rule]), "{sabotage:?}");
     }
 }
+
+#[test]
+fn a_node_that_acknowledges_what_its_full_disk_has_no_room_for_is_caught() {
+    let worlds = (0..4 * WORLDS).map(|seed| Scenario::of(seed, 7));
+    let small = worlds.filter(|world| world.roles.iter().any(|role| role.disk.is_some()));
+    assert!(is_caught_in(small, Sabotage::FullDiskIsDenied, &[Rule::PromisesAreKept]));
+}

@@ -156,7 +156,8 @@ fn settle(store: &Store, home: &Home, clock_file: &Path) -> Result<Clock, StoreE
     if settings.incarnation == 0 || store.rolled_back() {
         if store.rolled_back() {
             tracing::error!(
-                "the store is older than it was: a backup was put back, or the disk lost what it had promised"
+                "the store is older than it was, or a copy: a backup was put back, the home was copied to another place, or the \
+                 disk lost what it had promised; neighbors are told to forget what this node had"
             );
             txn.raise_epoch();
         }

@@ -115,7 +115,7 @@ impl Store {
         };
         if let Some((witness, epoch)) = self.witness.as_ref().zip(epoch) {
             let here = Progress { epoch, transaction: self.env.info().last_txn_id as u64 };
-            self.rolled_back = witness.found > here;
+            self.rolled_back = witness.found > here || witness.is_copy;
         }
         Ok(())
     }
@@ -128,7 +128,8 @@ impl Store {
         Ok(new.epoch)
     }
 
-    /// Whether this store is older than one that was here: a backup was put back, or the disk lost what it had said was flushed.
+    /// Whether this store is older than one that was here, or a copy that may be: a backup was put back, or the disk lost what it had
+    /// said was flushed.
     /// Raise the epoch and draw a new incarnation before anything else is done with it.
     pub fn rolled_back(&self) -> bool {
         self.rolled_back

@@ -4,19 +4,23 @@
 //! too old: its sequence numbers would be used twice, and neighbors would think that it has what it lost. The witness is
 //! written after a commit has returned, never before, so that it never claims more than what is durable; it is not flushed, so that
 //! it costs nothing, and may lag. A witness that cannot be read claims nothing.
+//!
+//! It also says when its own file was made, which no copy of a file has in common with it: so a whole folder that was put back, or
+//! copied to another disk, is noticed too, although its witness came along. Where the file system does not tell, it claims nothing.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::UNIX_EPOCH;
 
 use crate::store::StoreError;
 use crate::store::record::{Reader, Writer, checksum};
 
 const FILE_NAME: &str = "witness";
-const MAGIC: &[u8; 8] = b"pmwitn01";
-const OCTETS: usize = 28;
+const MAGIC: &[u8; 8] = b"pmwitn02";
+const OCTETS: usize = 36;
 /// The tag of the witness in its checksum; no table has it.
 const TAG: u8 = 0;
 /// Commits between two writes.
@@ -40,6 +44,8 @@ pub(crate) struct Witness {
     path: PathBuf,
     /// What the file said when the store was opened.
     pub(crate) found: Progress,
+    /// The file that said so is a copy of one that was made at another time.
+    pub(crate) is_copy: bool,
     written: AtomicU64,
     latest: AtomicU64,
     epoch: AtomicU64,
@@ -49,17 +55,20 @@ impl Witness {
     pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
         let path = folder.join(FILE_NAME);
         let mut octets = Vec::with_capacity(OCTETS);
+        let mut born = 0;
         match File::open(&path) {
             Ok(file) => {
+                born = birth(&file.metadata()?);
                 file.take(OCTETS as u64).read_to_end(&mut octets)?;
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }
-        let found = decode(&octets).unwrap_or_default();
+        let (found, said) = decode(&octets).unwrap_or_default();
         Ok(Self {
             path,
             found,
+            is_copy: born != 0 && said != 0 && born != said,
             written: AtomicU64::new(0),
             latest: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
@@ -83,20 +92,30 @@ impl Witness {
             return;
         }
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(&self.path);
-        if file.and_then(|file| file.write_all_at(&encode(progress), 0)).is_ok() {
+        let written = file.and_then(|file| {
+            let born = birth(&file.metadata()?);
+            file.write_all_at(&encode(progress, born), 0)
+        });
+        if written.is_ok() {
             self.written.store(latest, Ordering::Relaxed);
         }
     }
 }
 
-fn encode(progress: Progress) -> Vec<u8> {
-    let body =
-        Writer::with_capacity(OCTETS).octets(MAGIC).u64(progress.epoch).u64(progress.transaction).done();
+/// When a file was made, in nanoseconds of Unix time; 0 where the file system does not tell.
+fn birth(file: &Metadata) -> u64 {
+    let since = file.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0)
+}
+
+fn encode(progress: Progress, born: u64) -> Vec<u8> {
+    let Progress { epoch, transaction } = progress;
+    let body = Writer::with_capacity(OCTETS).octets(MAGIC).u64(epoch).u64(transaction).u64(born).done();
     let sum = checksum(TAG, b"", &body);
     [body.as_slice(), sum.as_slice()].concat()
 }
 
-fn decode(octets: &[u8]) -> Option<Progress> {
+fn decode(octets: &[u8]) -> Option<(Progress, u64)> {
     let (body, sum) = octets.split_last_chunk()?;
     if checksum(TAG, b"", body) != *sum {
         return None;
@@ -105,5 +124,5 @@ fn decode(octets: &[u8]) -> Option<Progress> {
     if fields.array()? != *MAGIC {
         return None;
     }
-    Some(Progress { epoch: fields.u64()?, transaction: fields.u64()? })
+    Some((Progress { epoch: fields.u64()?, transaction: fields.u64()? }, fields.u64()?))
 }

@@ -207,6 +207,45 @@ fn a_store_that_went_back_in_time_is_noticed() {
     assert_eq!(store.write().unwrap().take_sequence().unwrap(), (99, 0));
 }
 
+/// Its witness comes along, and agrees with it.
+#[test]
+fn a_backup_of_the_whole_folder_that_is_put_back_is_noticed() {
+    let (folder, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let copy = |from: &Path, to: &Path| {
+        for file in fs::read_dir(from).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+    };
+    let store = Store::open(folder.path(), &SYNCED).unwrap();
+    let mut txn = store.write().unwrap();
+    txn.new_incarnation(5);
+    txn.commit().unwrap();
+    drop(store);
+    copy(folder.path(), backup.path());
+
+    let store = Store::open(folder.path(), &SYNCED).unwrap();
+    assert!(!store.rolled_back(), "it is the one that was copied");
+    let mut txn = store.write().unwrap();
+    assert_eq!(txn.take_sequence().unwrap(), (5, 0));
+    txn.commit().unwrap();
+    drop(store);
+    for file in fs::read_dir(folder.path()).unwrap() {
+        fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    copy(backup.path(), folder.path());
+
+    let tells = fs::metadata(folder.path().join("witness")).unwrap().created().is_ok();
+    let store = Store::open(folder.path(), &SYNCED).unwrap();
+    assert_eq!(store.rolled_back(), tells, "else number 0 would be used twice");
+    let mut txn = store.write().unwrap();
+    txn.raise_epoch();
+    txn.new_incarnation(6);
+    txn.commit().unwrap();
+    drop(store);
+    assert!(!Store::open(folder.path(), &SYNCED).unwrap().rolled_back(), "once is enough");
+}
+
 #[test]
 fn transactions_that_change_nothing_are_no_progress_that_could_be_lost() {
     let folder = tempfile::tempdir().unwrap();

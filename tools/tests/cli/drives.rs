@@ -240,7 +240,9 @@ fn what_everybody_has_whom_a_drive_visits_is_no_news() {
         dock(node);
     }
     // Somebody made room on it.
-    segments(&usb).into_iter().for_each(|segment| std::fs::remove_file(segment).unwrap());
+    for segment in segments(&usb) {
+        std::fs::remove_file(segment).unwrap();
+    }
     let new = a.send("dtn://all/~news", &a.file("new", "new"));
     dock(&a);
     let carried: Vec<_> = a.json(args!["drive", "ls", &usb]).iter().map(|line| line["id"].clone()).collect();

@@ -6,7 +6,7 @@ use bundle_format::{CheckedBundle, Eid, Head, PublicKey, SignatureVerdict};
 use crate::config::{Carry, Config, Stance};
 use crate::message::{MESSAGE_OCTETS_MAX, contact_endpoint};
 use crate::publishing::is_everybodys;
-use crate::refusal::Refusal;
+use crate::refusal::{QuotaOf, Refusal};
 use crate::store::{BundleFacts, Standing, StoreError, Usage, View, Worth};
 use crate::time::{NodeTime, Now};
 
@@ -131,16 +131,16 @@ fn over_quota(
     let quota = |whose, quota_octets| Ok(Some(Refusal::Quota { whose, quota_octets }));
     let source = primary.source.node_id().unwrap_or_else(|| primary.source.clone());
     if !config.is_self(&source) && over(view.usage_of(&source)?, config.source_quota_octets) {
-        return quota("its source", config.source_quota_octets);
+        return quota(QuotaOf::Source, config.source_quota_octets);
     }
     if !primary.destination.is_singleton()
         && over(view.usage_of(&primary.destination)?, config.group_quota_octets)
     {
-        return quota("its group", config.group_quota_octets);
+        return quota(QuotaOf::Group, config.group_quota_octets);
     }
     let worth = Worth::of_head(head, &config.profile);
     if over(view.usage()?, config.quota_octets) && !view.has_less_valuable(worth)? {
-        return quota("this node", config.quota_octets);
+        return quota(QuotaOf::Node, config.quota_octets);
     }
     Ok(None)
 }
@@ -179,11 +179,19 @@ pub(crate) fn vouch(
             config.unsigned
         }
     };
-    let octets = view.unvouched_usage()?.octets.saturating_add(bundle.octets());
-    if octets > config.stranger_quota_octets {
-        return Ok(Err(Refusal::Quota { whose: "strangers", quota_octets: config.stranger_quota_octets }));
-    }
     Ok(Ok(Vouched::By(stance)))
+}
+
+/// Whether the quota of those for whom nobody vouches is used up.
+pub(crate) fn over_stranger_quota(
+    config: &Config,
+    view: View<'_>,
+    bundle: &CheckedBundle,
+) -> Result<Option<Refusal>, StoreError> {
+    let quota_octets = config.stranger_quota_octets;
+    let octets = view.unvouched_usage()?.octets.saturating_add(bundle.octets());
+    let refusal = Refusal::Quota { whose: QuotaOf::Strangers, quota_octets };
+    Ok((octets > quota_octets).then_some(refusal))
 }
 
 /// Whether a stored bundle may be delivered here: somebody vouches for it, now if not when it came, or policy lets such

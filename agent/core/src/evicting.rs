@@ -9,7 +9,7 @@ use bundle_format::{Head, Profile};
 
 use crate::agent::Agent;
 use crate::output::Notice;
-use crate::refusal::Refusal;
+use crate::refusal::{QuotaOf, Refusal};
 use crate::store::{StoreError, Worth, WriteTxn};
 
 /// Bundles that go for one that comes: more is a matter of the next try, so that a step stays short.
@@ -30,7 +30,7 @@ impl Agent {
             return Ok(None);
         }
         let Some(victims) = store.view().least_valuable(worth, excess, EVICTED_MAX)? else {
-            return Ok(Some(Refusal::Quota { whose: "this node", quota_octets }));
+            return Ok(Some(Refusal::Quota { whose: QuotaOf::Node, quota_octets }));
         };
         let before = store.view().usage()?.octets;
         for number in &victims {

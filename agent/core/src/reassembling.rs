@@ -37,17 +37,17 @@ impl Agent {
             payload.extend_from_slice(&octets_of(stored, piece.octets.clone(), store)?);
         }
         let whole: CheckedBundle = plan.whole(&self.config.profile, payload.freeze());
-        // Where the whole cannot be kept its fragments stay. A quota is no hindrance: they give back what it takes.
+        // Where the whole cannot be kept its fragments stay. No quota is a hindrance: they give back what it takes.
         let arrival = Arrival {
             bundle: &whole,
             payload: PayloadPlace::Inline,
             contact: None,
             holder: None,
             dormant_ms: 0,
-            origin: Origin::Elsewhere,
+            origin: Origin::Reassembled,
         };
         match self.question(now, &arrival, store)? {
-            Ok(_) | Err(Refusal::Quota { .. } | Refusal::Duplicate | Refusal::Gone) => {}
+            Ok(_) | Err(Refusal::Duplicate | Refusal::Gone) => {}
             Err(_) => return Ok(()),
         }
         for stored in &fragments {

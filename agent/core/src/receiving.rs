@@ -32,7 +32,7 @@ pub(crate) struct Arrival<'b> {
 /// Where a bundle comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// From another node, a drive or a file, or put together from fragments.
+    /// From another node, a drive or a file.
     Elsewhere,
     /// Made here for an application.
     Ordered(CustodyTransfer),
@@ -40,6 +40,14 @@ pub(crate) enum Origin {
     Report,
     /// Made here, about custody: it keeps a promise, whatever the quota.
     Signal,
+    /// Made here of fragments that were taken in, and went for it: whatever the quota is by now.
+    Reassembled,
+}
+
+impl Origin {
+    fn is_beyond_quotas(self) -> bool {
+        matches!(self, Self::Signal | Self::Reassembled)
+    }
 }
 
 impl Agent {
@@ -133,7 +141,7 @@ impl Agent {
             refused => refused,
         };
         let answer = match answer {
-            Ok(vouched) if arrival.origin != Origin::Signal && !self.is_word_to_us(arrival.bundle) => {
+            Ok(vouched) if !arrival.origin.is_beyond_quotas() && !self.is_word_to_us(arrival.bundle) => {
                 let worth = Worth::of_head(arrival.bundle.head(), &self.config.profile);
                 self.make_room(arrival.bundle.octets(), worth, store)?.map_or(Ok(vouched), Err)
             }
@@ -178,7 +186,7 @@ impl Agent {
             return Ok(Err(Refusal::ForContactsOnly));
         }
         if let Some(refusal) = admission::consider(&self.config, view, now, head)?
-            && !(arrival.origin == Origin::Signal && matches!(refusal, Refusal::Quota { .. }))
+            && !(arrival.origin.is_beyond_quotas() && matches!(refusal, Refusal::Quota { .. }))
             && (refusal != Refusal::Duplicate || arrival.bundle.signer().is_none())
         {
             return Ok(Err(refusal));
@@ -194,8 +202,14 @@ impl Agent {
             return Ok(Err(refusal));
         }
         let vouched = admission::vouch(&self.config, view, arrival.bundle)?;
-        if matches!(vouched, Ok(Vouched::By(_))) && !self.outdoes_all(arrival.bundle, store)? {
-            return Ok(Err(Refusal::Duplicate));
+        if matches!(vouched, Ok(Vouched::By(_))) {
+            let refusal = admission::over_stranger_quota(&self.config, view, arrival.bundle)?;
+            if let Some(refusal) = refusal.filter(|_| !arrival.origin.is_beyond_quotas()) {
+                return Ok(Err(refusal));
+            }
+            if !self.outdoes_all(arrival.bundle, store)? {
+                return Ok(Err(Refusal::Duplicate));
+            }
         }
         if vouched.is_ok()
             && let Some(refusal) = self.superseded(arrival, view)?

@@ -1,5 +1,7 @@
 //! Why a bundle is not taken: policy, not malformation. Refusing is an answer, never an error of ours.
 
+use std::fmt;
+
 use bundle_format::{Eid, ReasonCode};
 use thiserror::Error;
 
@@ -78,7 +80,7 @@ pub enum Refusal {
     #[error("the quota of {quota_octets} octets for {whose} is used up")]
     Quota {
         /// Whose quota.
-        whose: &'static str,
+        whose: QuotaOf,
         /// How large it is.
         quota_octets: u64,
     },
@@ -94,6 +96,30 @@ pub enum Refusal {
     /// It claims to be ours, and is not.
     #[error("it claims this node as its source, and this node did not make it")]
     Impostor,
+}
+
+/// Whose quota is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum QuotaOf {
+    /// That of the node, for everything: nothing comes in before there is room.
+    Node,
+    /// That of the bundle's source.
+    Source,
+    /// That of the bundle's destination, a group.
+    Group,
+    /// That of everybody for whom nobody vouches.
+    Strangers,
+}
+
+impl fmt::Display for QuotaOf {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Node => "this node",
+            Self::Source => "its source",
+            Self::Group => "its group",
+            Self::Strangers => "strangers",
+        })
+    }
 }
 
 impl Refusal {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::agent::Agent;
 use crate::receiving::{Arrival, Origin};
-use crate::refusal::Refusal;
+use crate::refusal::{QuotaOf, Refusal};
 use crate::request::{Answer, Order, Report};
 use crate::store::{Number, PayloadPlace, StoreError, Worth, WriteTxn};
 use crate::time::Now;
@@ -123,7 +123,7 @@ impl Agent {
         let worth = Worth::of_message(order.metadata.priority);
         let full = store.view().usage()?.octets.saturating_add(octets) > quota_octets
             && !store.view().has_less_valuable(worth)?;
-        Ok(full.then_some(Refusal::Quota { whose: "this node", quota_octets }))
+        Ok(full.then_some(Refusal::Quota { whose: QuotaOf::Node, quota_octets }))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use agent_core::input::{ContactId, Input, SendOutcome, TransferId};
 use agent_core::output::{Notice, Output};
-use agent_core::refusal::Refusal;
+use agent_core::refusal::{QuotaOf, Refusal};
 use agent_core::request::{Answer, RequestId};
 
 use crate::agenda::Event;
@@ -329,7 +329,7 @@ fn outcome_of(refusal: &Refusal) -> SendOutcome {
         Refusal::Duplicate | Refusal::Gone | Refusal::Superseded | Refusal::Delivered => {
             SendOutcome::AlreadyThere
         }
-        Refusal::Quota { .. } | Refusal::StoreFull => SendOutcome::NoRoom,
+        Refusal::Quota { whose: QuotaOf::Node, .. } | Refusal::StoreFull => SendOutcome::NoRoom,
         _ => SendOutcome::NotAcceptable,
     }
 }

@@ -1,6 +1,6 @@
 //! What goes when room is needed, and what never does.
 
-use agent_core::refusal::Refusal;
+use agent_core::refusal::{QuotaOf, Refusal};
 use agent_core::request::{CustodyTransfer, Order};
 use bundle_format::{
     BundleFlags, BundleId, CheckedBundle, CreationTimestamp, DtnTime, Metadata, NewBundle, Priority, Profile,
@@ -60,7 +60,7 @@ fn the_least_urgent_goes_first_and_of_those_the_oldest() {
     assert!(!node.has(&normal) && node.has(&more));
     // What is worth less than all that is here stays outside.
     let refused = node.import(bundle(("a", 8), "dtn://far/x", Priority::Bulk));
-    assert_eq!(refused, Err(Refusal::Quota { whose: "this node", quota_octets: QUOTA }));
+    assert_eq!(refused, Err(Refusal::Quota { whose: QuotaOf::Node, quota_octets: QUOTA }));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn where_everything_was_promised_the_next_is_refused() {
     let refused = node.import(bundle(("b", 2), "dtn://n/x", Priority::Urgent));
     assert!(last.is_ok() && refused.is_ok(), "the one without a promise goes for the other");
     let refused = node.import(bundle(("a", 3), "dtn://far/x", Priority::Urgent));
-    assert!(matches!(refused, Err(Refusal::Quota { whose: "this node", .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Refusal::Quota { whose: QuotaOf::Node, .. })), "{refused:?}");
 }
 
 #[test]
@@ -113,10 +113,10 @@ fn a_source_and_a_group_have_quotas_of_their_own() {
         node.import(bundle(("a", sequence), group, Priority::Normal)).unwrap();
     }
     let third = node.import(bundle(("a", 2), "dtn://far/x", Priority::Normal));
-    assert_eq!(third, Err(Refusal::Quota { whose: "its source", quota_octets: 2_600 }));
+    assert_eq!(third, Err(Refusal::Quota { whose: QuotaOf::Source, quota_octets: 2_600 }));
     node.import(bundle(("b", 0), group, Priority::Normal)).unwrap();
     let fourth = node.import(bundle(("b", 1), group, Priority::Normal));
-    assert_eq!(fourth, Err(Refusal::Quota { whose: "its group", quota_octets: 3_900 }));
+    assert_eq!(fourth, Err(Refusal::Quota { whose: QuotaOf::Group, quota_octets: 3_900 }));
     node.import(bundle(("b", 2), "dtn://far/x", Priority::Normal)).unwrap();
     assert_sound(&node);
 }

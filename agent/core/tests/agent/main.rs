@@ -9,6 +9,7 @@ mod contact;
 mod custody;
 mod door;
 mod evicting;
+mod fragments;
 mod meetings;
 mod mesh;
 mod opening;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::support::Node;
 use agent_core::input::{ContactId, Input, SendOutcome, TransferId};
 use agent_core::output::{Notice, Output};
-use agent_core::refusal::Refusal;
+use agent_core::refusal::{QuotaOf, Refusal};
 use agent_core::store::{CHUNK_OCTETS, Number, PayloadPlace};
 use bundle_format::{Bundle, BundleReader, CheckedBundle, Head, Limits, NewBundle, Profile};
 use bytes::Bytes;
@@ -176,7 +176,7 @@ impl Field {
             Output::Refuse { contact, transfer, refusal } => {
                 let outcome = match refusal {
                     Refusal::Duplicate | Refusal::Gone => SendOutcome::AlreadyThere,
-                    Refusal::Quota { .. } | Refusal::StoreFull => SendOutcome::NoRoom,
+                    Refusal::Quota { whose: QuotaOf::Node, .. } | Refusal::StoreFull => SendOutcome::NoRoom,
                     _ => SendOutcome::NotAcceptable,
                 };
                 self.answer(place, contact, (transfer, outcome));

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use agent_core::input::Input;
 use agent_core::output::Output;
-use agent_core::refusal::Refusal;
+use agent_core::refusal::{QuotaOf, Refusal};
 use agent_core::request::{Answer, Request};
 use agent_core::store::{Number, PayloadPlace, StoreError};
 use convergence_layer::{CloseReason, Control, RefusalReason};
@@ -145,8 +145,25 @@ pub(crate) fn refusal_reason(refusal: &Refusal) -> RefusalReason {
         Refusal::Duplicate | Refusal::Gone | Refusal::Superseded | Refusal::Delivered => {
             RefusalReason::Completed
         }
-        Refusal::StoreFull | Refusal::Quota { .. } => RefusalReason::NoResources,
+        Refusal::StoreFull | Refusal::Quota { whose: QuotaOf::Node, .. } => RefusalReason::NoResources,
+        // There is room for others: the neighbor need not pause.
+        Refusal::Quota { .. } => RefusalReason::Unknown,
         Refusal::PayloadLost => RefusalReason::Retransmit,
         _ => RefusalReason::NotAcceptable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_neighbor_pauses_only_where_nothing_comes_in() {
+        let quota = |whose| refusal_reason(&Refusal::Quota { whose, quota_octets: 1 });
+        assert_eq!(quota(QuotaOf::Node), RefusalReason::NoResources);
+        assert_eq!(refusal_reason(&Refusal::StoreFull), RefusalReason::NoResources);
+        for whose in [QuotaOf::Source, QuotaOf::Group, QuotaOf::Strangers] {
+            assert_eq!(quota(whose), RefusalReason::Unknown);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use agent_core::input::{Input, SendOutcome, TransferId};
 use agent_core::output::{Notice, Output};
-use agent_core::refusal::Refusal;
+use agent_core::refusal::{QuotaOf, Refusal};
 use agent_core::request::Request;
 use agent_core::store::PayloadPlace;
 use bundle_format::{Bundle, Limits, Profile};
@@ -104,7 +104,9 @@ impl Pair {
                         Refusal::Duplicate | Refusal::Gone | Refusal::Superseded | Refusal::Delivered => {
                             SendOutcome::AlreadyThere
                         }
-                        Refusal::Quota { .. } | Refusal::StoreFull => SendOutcome::NoRoom,
+                        Refusal::Quota { whose: QuotaOf::Node, .. } | Refusal::StoreFull => {
+                            SendOutcome::NoRoom
+                        }
                         _ => SendOutcome::NotAcceptable,
                     };
                     work.push_back((other(side), settled(transfer, outcome)));

@@ -35,6 +35,10 @@ pub(crate) enum Event {
     ApplicationsLook { node: NodeIndex, life: u32 },
     /// The checkers look into every store, whether or not its node does anything.
     CheckersLook,
+    /// A backup of a node's store is made.
+    BackupMade,
+    /// It is put back.
+    BackupPutBack,
     /// From here on nothing goes wrong any more.
     FaultsEnd,
 }

@@ -166,7 +166,9 @@ impl World {
             );
         }
         let delivery = (found.endpoint.to_string(), order);
-        if self.ledger.taking(node, &delivery) == Some(Taking::Done) && !self.may_have_forgotten(node, order)
+        if self.ledger.taking(node, &delivery) == Some(Taking::Done)
+            && !self.may_have_forgotten(node, order)
+            && !self.may_repeat(node, &delivery)
         {
             return broken(
                 self,

@@ -24,7 +24,7 @@ impl World {
             .filter(|(number, _, state)| {
                 *state == OrderState::Transmitted && self.ledger.lifetime_ends(*number) > self.now + SECOND
             })
-            .filter(|(number, ..)| !self.may_be_over(*number))
+            .filter(|(number, ..)| !self.may_be_over(*number) && !self.may_be_lost_with_disk(*number))
             .map(|(number, order, _)| (number, order.from, order.to))
             .collect();
         for (number, from, to) in orders {

@@ -39,3 +39,28 @@ pub(crate) fn open(folder: &Path, incarnation: u32, map_octets: Option<u64>) -> 
     }
     Ok(store)
 }
+
+/// The store's file, and where its backup lies.
+const DATA: &str = "data.mdb";
+const BACKUP: &str = "backup.mdb";
+
+/// Copies a store; between two transactions its file is whole.
+pub(crate) fn save(folder: &Path) -> std::io::Result<()> {
+    std::fs::copy(folder.join(DATA), folder.join(BACKUP)).map(|_| ())
+}
+
+/// Puts the copy in the place of a store that is closed.
+pub(crate) fn put_back(folder: &Path) -> std::io::Result<()> {
+    std::fs::copy(folder.join(BACKUP), folder.join(DATA)).map(|_| ())
+}
+
+/// What the real node does with a store that went back in time (`agent-node`'s `engine`); answers the new incarnation.
+pub(crate) fn begin_anew(store: &Store, seed: [u8; 32]) -> Result<u32, StoreError> {
+    let [a, b, c, d, ..] = seed;
+    let incarnation = u32::from_be_bytes([a, b, c, d]).max(1);
+    let mut txn = store.write()?;
+    txn.raise_epoch();
+    txn.new_incarnation(incarnation);
+    txn.commit()?;
+    Ok(incarnation)
+}

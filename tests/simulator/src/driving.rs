@@ -109,7 +109,7 @@ impl World {
         }
     }
 
-    fn power_lost(&mut self, node: NodeIndex) {
+    pub(crate) fn power_lost(&mut self, node: NodeIndex) {
         let at = self.now;
         if let Some(ours) = self.ours(node) {
             ours.stop(at);

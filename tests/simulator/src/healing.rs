@@ -82,7 +82,7 @@ impl World {
                 continue;
             }
             for node in 0..self.inhabitants.len() {
-                if self.must_be_kept_until(node, number) <= self.now {
+                if self.must_be_kept_until(node, number) <= self.now || self.began_on_lost_disk(number) {
                     continue;
                 }
                 if self.is_owed(node, &order) && !self.ledger.was_taken(node, number) {
@@ -154,6 +154,7 @@ impl World {
                 *state == OrderState::Transmitted
                     && order.wants_report
                     && !self.may_be_over(*number)
+                    && !self.was_put_back(order.from)
                     && self.was_reported_by_somebody(*number, order)
             })
             .filter_map(|(number, order, _)| Some((number, order.from, self.ledger.id(number)?)))
@@ -177,6 +178,7 @@ impl World {
             && self.our_nodes().into_iter().any(|node| {
                 self.is_owed(node, order)
                     && !self.scenario.has_small_disk(node)
+                    && !self.was_put_back(node)
                     && self.ledger.was_taken(node, number)
                     && self.acts_upon(order.from, node)
             })

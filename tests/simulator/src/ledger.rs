@@ -1,7 +1,7 @@
 //! What the world knows and no node does: what was really sent, when, and what everybody was promised. The checkers
 //! compare nodes with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bundle_format::{BundleId, Eid};
 
@@ -177,6 +177,11 @@ impl Ledger {
 
     pub(crate) fn promises(&self, node: NodeIndex) -> &BTreeMap<BundleId, Promise> {
         self.promises.get(node).expect("one map per node")
+    }
+
+    /// A node's disk is lost, and with it what it promised but these.
+    pub(crate) fn keep_promises(&mut self, node: NodeIndex, kept: &BTreeSet<BundleId>) {
+        self.promises.get_mut(node).expect("one map per node").retain(|id, _| kept.contains(id));
     }
 
     /// Promises that nobody will ask for again.

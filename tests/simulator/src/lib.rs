@@ -8,7 +8,7 @@
 //! The same seed always makes the same world, step by step ([`Outcome::trace`] is the proof), so that a [`Failure`] is
 //! replayed with the one command that it prints.
 //!
-//! - `scenario`, `plan`, `faults`, `drift`, `full_disk`, `settlement`: what a seed becomes.
+//! - `scenario`, `plan`, `faults`, `drift`, `full_disk`, `backups`, `settlement`: what a seed becomes.
 //! - `world`, `agenda`, `driving`, `links`, `lossy`, `reception`, `applications`, `foreign`: the first half, event by event.
 //! - `healing`: the second half, and its demands.
 //! - `ledger`, `inspection`, `violation`: what the checkers know, look at, and say.
@@ -18,6 +18,7 @@
 
 mod agenda;
 mod applications;
+mod backups;
 mod clock;
 mod contact;
 mod custody;
@@ -48,6 +49,7 @@ mod trace;
 mod violation;
 mod world;
 
+pub use backups::Restoration;
 pub use dice::Dice;
 pub use drift::Drift;
 pub use faults::Faults;

@@ -30,6 +30,8 @@ pub(crate) struct Node {
     pub(crate) clock: Clock,
     folder: PathBuf,
     disk: Option<FullDisk>,
+    /// It runs on a backup that was put back, and does not know yet.
+    is_put_back: bool,
     /// Steps in a row that failed because there was no room.
     failures: u32,
     incarnation: u32,
@@ -130,6 +132,7 @@ impl Node {
             clock,
             folder,
             disk,
+            is_put_back: false,
             failures: 0,
             incarnation,
             running: None,
@@ -146,6 +149,9 @@ impl Node {
         let now = self.clock.now(at);
         let small = self.disk.filter(|disk| at < disk.until).map(|disk| disk.octets);
         let store = crate::disk::open(&self.folder, self.incarnation, small)?;
+        if std::mem::take(&mut self.is_put_back) {
+            self.incarnation = crate::disk::begin_anew(&store, seed)?;
+        }
         let agent = Agent::open(Arc::clone(&self.config), seed, now, store.read()?.view())?;
         self.life += 1;
         self.up_since = at;
@@ -165,6 +171,18 @@ impl Node {
             received: BTreeMap::new(),
         });
         Ok(unnoticed)
+    }
+
+    /// Copies the store as it is.
+    pub(crate) fn save(&self) -> std::io::Result<()> {
+        crate::disk::save(&self.folder)
+    }
+
+    /// Puts the copy in the place of the store.
+    pub(crate) fn put_back(&mut self, sabotage: Sabotage) -> std::io::Result<()> {
+        assert!(self.running.is_none(), "nobody replaces a store that is open");
+        self.is_put_back = sabotage != Sabotage::BackupIsNotNoticed;
+        crate::disk::put_back(&self.folder)
     }
 
     /// Power is lost.

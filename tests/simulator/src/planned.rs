@@ -105,6 +105,7 @@ impl Scenario {
             plan: plan.into_iter().map(Meeting::over_a_known_link).collect(),
             orders: orders(&mut Dice::new(seed), nodes, load, ends / 2),
             chores: (0..subscribers).map(chore).collect(),
+            restoration: None,
             faults: Faults::NONE,
             faults_end: ends + HOUR,
         }

@@ -20,6 +20,8 @@ pub enum Sabotage {
     ConsumedComesBack,
     /// A node forgets that it answers for a bundle.
     CustodyIsForgotten,
+    /// The driver does not notice that its store is an old one.
+    BackupIsNotNoticed,
     /// The driver acknowledges what it turned away because the disk is full.
     FullDiskIsDenied,
     /// Nodes read no list of bundles that a neighbor sends, nor any bundle: they acknowledge what they throw away.

@@ -2,6 +2,7 @@
 
 use agent_core::config::{Carry, Stance};
 
+use crate::backups::{self, Restoration};
 use crate::dice::Dice;
 use crate::drift::{self, Drift};
 use crate::faults::Faults;
@@ -30,6 +31,8 @@ pub struct Scenario {
     pub orders: Vec<PlacedOrder>,
     /// Settings that are changed while the world runs.
     pub chores: Vec<Chore>,
+    /// The backup that is put back, where one is.
+    pub restoration: Option<Restoration>,
     /// What goes wrong.
     pub faults: Faults,
     /// When it stops going wrong.
@@ -142,12 +145,14 @@ impl Scenario {
             plan: shape.plan(&mut dice.branch(), nodes, faults_end),
             orders: orders(&mut dice.branch(), &roles, faults_end),
             chores: chores(&mut dice.branch(), &roles, faults_end),
+            restoration: None,
             faults: Faults::chosen(&mut dice.branch()),
             faults_end,
             roles,
         };
         drift::set_wrong(&mut dice.branch(), &mut scenario.roles, faults_end);
         full_disk::set_small(&mut dice.branch(), (&mut scenario.roles, &mut scenario.orders), faults_end);
+        scenario.restoration = backups::chosen(&mut dice.branch(), &scenario.roles, faults_end);
         scenario
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use tempfile::TempDir;
 
 use crate::agenda::{Agenda, Event};
+use crate::backups::{self, Backup};
 use crate::contact::Contacts;
 use crate::dice::Dice;
 use crate::faults::Faults;
@@ -32,6 +33,7 @@ pub(crate) struct World {
     pub(crate) meetings: Vec<Meeting>,
     pub(crate) contacts: Contacts,
     chores: Vec<Progress>,
+    pub(crate) backup: Backup,
     pub(crate) ledger: Ledger,
     pub(crate) trace: Trace,
     pub(crate) counts: Counts,
@@ -85,6 +87,7 @@ impl World {
             trace: Trace::new(show),
             counts: Counts::default(),
             contacts: Contacts::default(),
+            backup: Backup::default(),
             chores: vec![Progress::Waiting; scenario.chores.len()],
             now: 0,
             scenario,
@@ -103,6 +106,7 @@ impl World {
         for (node, role) in roles.iter().enumerate() {
             self.note(format_args!("{node} is a {role:?}"));
         }
+        backups::plan(self);
         (0..self.inhabitants.len()).try_for_each(|node| self.node_starts(node))
     }
 
@@ -135,6 +139,8 @@ impl World {
             Event::ChoreDue { chore } => self.chore_due(chore),
             Event::ApplicationsLook { node, life } => return self.applications_look(node, life),
             Event::CheckersLook => return self.checkers_look(),
+            Event::BackupMade => return self.backup_made(),
+            Event::BackupPutBack => return self.backup_put_back(),
             Event::FaultsEnd => return self.faults_end(),
         }
         Ok(())
@@ -177,6 +183,15 @@ impl World {
     pub(crate) fn chore_came_to(&mut self, chore: usize, progress: Progress) {
         if let Some(known) = self.chores.get_mut(chore) {
             *known = progress.max(*known);
+        }
+    }
+
+    /// Settings that a node knew may be gone with its disk.
+    pub(crate) fn chores_may_be_lost(&mut self, node: NodeIndex) {
+        for (chore, known) in self.scenario.chores.iter().zip(&mut self.chores) {
+            if chore.node == node {
+                *known = (*known).min(Progress::Tried);
+            }
         }
     }
 

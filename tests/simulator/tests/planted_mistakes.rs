@@ -79,3 +79,12 @@ fn a_node_that_acknowledges_what_its_full_disk_has_no_room_for_is_caught() {
     let small = worlds.filter(|world| world.roles.iter().any(|role| role.disk.is_some()));
     assert!(is_caught_in(small, Sabotage::FullDiskIsDenied, &[Rule::PromisesAreKept]));
 }
+
+#[test]
+fn a_node_that_does_not_notice_that_its_store_is_an_old_backup_is_caught() {
+    let worlds = (0..6 * WORLDS).map(|seed| Scenario::of(seed, NODES));
+    let put_back = worlds.filter(|world| world.restoration.is_some());
+    // Its numbers name other bundles to others, and neighbors do not give it what they think that it has.
+    let rules = [Rule::PolicyHolds, Rule::EverythingArrives, Rule::DeliveredAsSent, Rule::CustodyIsKept];
+    assert!(is_caught_in(put_back, Sabotage::BackupIsNotNoticed, &rules));
+}

@@ -25,6 +25,11 @@ impl Config {
         *node == self.node || self.ipn.as_ref() == Some(node)
     }
 
+    /// The largest bundle that can come in, in octets: larger ones have no room in an empty store.
+    pub fn bundle_octets_max(&self) -> u64 {
+        self.limits.bundle_octets_max.min(self.quota_octets)
+    }
+
     /// The key trusted for a node: our own, one from the configuration, or one that was added.
     pub fn trusted_key(&self, view: View<'_>, node: &Eid) -> Result<Option<PublicKey>, StoreError> {
         if self.is_self(node) {
@@ -62,8 +67,9 @@ pub fn consider(
     if primary.destination.is_null() {
         return Ok(Some(Refusal::ToNowhere));
     }
-    if octets > config.limits.bundle_octets_max {
-        return Ok(Some(Refusal::TooLarge { octets, most: config.limits.bundle_octets_max }));
+    let most = config.bundle_octets_max();
+    if octets > most {
+        return Ok(Some(Refusal::TooLarge { octets, most }));
     }
     if let Some(hops) = head.hop_count()
         && hops.count > u64::from(hops.limit)

@@ -19,8 +19,10 @@ use crate::resuming::Continuation;
 use crate::store::{Number, Presence, PrimaryHash, StoreError, View, WriteTxn};
 use crate::time::{NodeTime, Now};
 
-/// How long an offer may go unanswered before it is repeated.
+/// How long an offer may go unanswered before it is repeated; doubled each time.
 const REPEATED_MS: u64 = 30_000;
+/// It is repeated at least so often.
+const REPEATED_MS_MAX: u64 = 3_600_000;
 /// Octets of one bundle in an offer, at most; the few around all of them are within what is allowed for framing.
 const OFFER_OCTETS: usize = 1 + 17 + 9 + 17;
 /// Bundles that are asked for at a time, from all neighbors.
@@ -37,6 +39,8 @@ pub(crate) struct Waiting {
     id: BundleId,
     /// When it is made again.
     again: NodeTime,
+    /// How often it was made.
+    made: u32,
 }
 
 /// A bundle that a neighbor was asked for.
@@ -66,7 +70,7 @@ impl Agent {
         if contact.offered.len() >= backlog::OFFERED_MAX {
             contact.backlog.put_off_offer(rank.1);
         } else {
-            let waiting = Waiting { rank, id: facts.id, again: NodeTime::default() };
+            let waiting = Waiting { rank, id: facts.id, again: NodeTime::default(), made: 0 };
             contact.offered.entry(rank.1).or_insert(waiting);
         }
         Ok(true)
@@ -91,7 +95,9 @@ impl Agent {
             let item = offered(number, store.view())?;
             match (item, contact.offered.get_mut(&number)) {
                 (Some(item), Some(waiting)) => {
-                    waiting.again = now.node.after_ms(REPEATED_MS);
+                    let after_ms = REPEATED_MS << waiting.made.min(16);
+                    waiting.again = now.node.after_ms(after_ms.min(REPEATED_MS_MAX));
+                    waiting.made += 1;
                     items.push(item);
                 }
                 _ => drop(contact.offered.remove(&number)),
@@ -164,7 +170,7 @@ impl Agent {
             self.send_message(now, contact, &ContactMessage::Resume(resume), store)?;
             return Ok(false);
         }
-        if item.octets > self.config.limits.bundle_octets_max {
+        if item.octets > self.config.bundle_octets_max() {
             return Ok(false);
         }
         let hash = item.hash.unwrap_or(PrimaryHash::from_bytes([0; 16]));

@@ -280,7 +280,7 @@ impl World {
         refusal: &Refusal,
     ) -> Result<(), Violation> {
         match refusal {
-            Refusal::Quota { .. } if !self.has_ample_room(node) => Ok(()),
+            Refusal::Quota { .. } | Refusal::TooLarge { .. } if !self.has_ample_room(node) => Ok(()),
             Refusal::StoreFull if self.scenario.has_small_disk(node) => Ok(()),
             _ => {
                 let detail = format!("order {order} is refused: {refusal}");

@@ -149,9 +149,10 @@ fn a_taken_bundle_is_told_with_who_took_it() {
 #[test]
 fn a_neighbor_without_room_is_left_alone_and_tried_again() {
     let mut small = config("b");
-    small.quota_octets = 100;
+    small.quota_octets = 500;
     let mut b = Node::with(small);
     b.trust("a");
+    b.transmit(order("dtn://b/inbox"), &[0; 200]);
     let mut a = Node::trusting("a", &["b"]);
     a.transmit(order("dtn://c/inbox"), b"too much for b");
     let mut pair = Pair::meet(a, b);

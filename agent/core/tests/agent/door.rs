@@ -278,7 +278,12 @@ fn nothing_is_taken_for_nowhere_or_beyond_the_quota() {
     let large = draft("dtn://a/x", "dtn://n/inbox")
         .sign(&Profile::default(), &key("a"), Bytes::from(vec![0; 1_000]))
         .unwrap();
-    assert!(matches!(node.import(large), Err(Refusal::Quota { .. })));
+    assert!(matches!(node.import(large), Err(Refusal::TooLarge { most: 1_000, .. })));
+    node.transmit(order("dtn://n/inbox"), &[0; 500]);
+    let next = draft("dtn://a/x", "dtn://n/inbox")
+        .sign(&Profile::default(), &key("a"), Bytes::from(vec![0; 500]))
+        .unwrap();
+    assert!(matches!(node.import(next), Err(Refusal::Quota { .. })));
     let answer = node.ask(Request::Transmit { order: order("dtn:none"), payload: Bytes::new() });
     assert_eq!(answer, Answer::Refused(Refusal::ToNowhere));
 }

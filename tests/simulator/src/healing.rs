@@ -101,11 +101,12 @@ impl World {
         let messages = self.counts.messages - before.messages;
         let contacts = self.counts.contacts - before.contacts;
         let taken_in_max = self.scenario.vain_signals() * self.inhabitants.len() as u64;
+        // Who gets no signal that it can read asks again and again, by pauses that double.
+        let messages_max = MESSAGES_PER_CONTACT * (contacts + self.scenario.vain_signals());
         // What a node without room let go may have been the word that a copy elsewhere has served its purpose.
         let is_roomy = (0..self.inhabitants.len()).all(|node| self.has_ample_room(node));
         let redundant_max = taken_in_max + if is_roomy { 0 } else { self.inhabitants.len() as u64 };
-        if taken_in > taken_in_max || redundant > redundant_max || messages > MESSAGES_PER_CONTACT * contacts
-        {
+        if taken_in > taken_in_max || redundant > redundant_max || messages > messages_max {
             let detail = format!(
                 "{contacts} contacts with nothing to tell took {messages} messages, {taken_in} bundles that were new all \
                  the same, and {redundant} that were known to be there"

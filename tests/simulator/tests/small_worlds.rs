@@ -32,7 +32,7 @@ fn run_worlds(first: u64, count: u64) {
 
 #[test]
 fn in_every_small_world_every_rule_holds() {
-    run_worlds(0, 120);
+    run_worlds(0, 200);
 }
 
 #[test]

@@ -33,6 +33,10 @@ pub(crate) enum Event {
     ChoreDue { chore: usize },
     /// The applications of a node look into their queues.
     ApplicationsLook { node: NodeIndex, life: u32 },
+    /// A drive is brought to a node.
+    DriveDocks { drive: usize, node: NodeIndex },
+    /// Its dock goes on.
+    DockGoesOn { drive: usize },
     /// The checkers look into every store, whether or not its node does anything.
     CheckersLook,
     /// A backup of a node's store is made.

@@ -95,7 +95,8 @@ impl World {
         self.ask(node, request, Asked::Chore(chore));
     }
 
-    fn ask(&mut self, node: NodeIndex, request: Request, asked: Asked) {
+    /// Asks the agent of a node for something.
+    pub(crate) fn ask(&mut self, node: NodeIndex, request: Request, asked: Asked) {
         let at = self.now + self.reaction();
         if let Some(running) = self.running(node) {
             running.request(request, asked);

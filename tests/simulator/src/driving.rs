@@ -241,9 +241,14 @@ impl World {
         contact: ContactId,
         transfer: TransferId,
     ) -> Result<(), Violation> {
-        // A disturbed copy has an id of its own, and gives way to the genuine one.
         let received = self.received(node, contact, transfer);
-        if let Some(Received { id, order, genuine: true, passing: false }) = received {
+        received.map_or(Ok(()), |received| self.promise_received(node, received))
+    }
+
+    /// The same, of whatever brought it.
+    pub(crate) fn promise_received(&mut self, node: NodeIndex, received: Received) -> Result<(), Violation> {
+        // A disturbed copy has an id of its own, and gives way to the genuine one.
+        if let Received { id, order, genuine: true, passing: false } = received {
             let until = match order {
                 Some(order) => self.must_be_kept_until(node, order),
                 None => self.stored_deadline(node, &id)?.saturating_sub(self.forgiven_ms(node, None)),
@@ -312,6 +317,9 @@ impl World {
             }
             (Asked::Consume(delivery), Answer::Done { .. }) => self.ledger.take(node, delivery, Taking::Done),
             (Asked::Chore(chore), Answer::Done { .. }) => self.chore_came_to(chore, Progress::Done),
+            (Asked::Drive { number, errand }, answer) => {
+                return self.errand_done(node, (number, errand), answer);
+            }
             // It expired between the look and the word.
             (Asked::Consume(_), Answer::NotFound) => {}
             (asked, answer) => {

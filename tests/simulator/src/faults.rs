@@ -58,7 +58,8 @@ impl Faults {
     }
 }
 
-fn odds(dice: &mut Dice, most: u64) -> u32 {
+/// Odds of up to so many ten thousandths: none in some worlds, few in most.
+pub(crate) fn odds(dice: &mut Dice, most: u64) -> u32 {
     let most = match dice.below(10) {
         0..=2 => 0,
         3..=7 => most / 5,

@@ -7,6 +7,10 @@ use std::collections::BinaryHeap;
 
 use crate::driving::PROMPT_MS;
 use crate::plan::{Link, Meeting, Millis, NodeIndex};
+use crate::routes::Drives;
+
+/// How long a dock takes.
+const DOCK_MS: Millis = 5_000;
 
 /// The meetings of each node.
 #[derive(Debug)]
@@ -23,7 +27,20 @@ struct Edge {
 }
 
 impl Flooding {
-    pub(crate) fn new(nodes: usize, plan: &[Meeting]) -> Self {
+    /// A drive is a node behind the others: what is at a node or on the drive when a dock begins is at both when it ends.
+    pub(crate) fn with_drives(nodes: usize, plan: &[Meeting], drives: &Drives) -> Self {
+        let link = Some(Link { octets_per_s: 1, latency_ms: DOCK_MS });
+        let mut all = plan.to_vec();
+        for (drive, route) in (nodes..).zip(&drives.routes) {
+            all.extend(route.iter().map(|stop| {
+                let (a, b, opens, closes) = (stop.node, drive, stop.at, stop.at + DOCK_MS + PROMPT_MS);
+                Meeting { a, b, opens, closes, link }
+            }));
+        }
+        Self::new(nodes + drives.routes.len(), &all)
+    }
+
+    fn new(nodes: usize, plan: &[Meeting]) -> Self {
         let mut meetings = vec![Vec::new(); nodes];
         for Meeting { a, b, opens, closes, link } in plan.iter().copied() {
             let latency_ms = link.unwrap_or(Link::FAST).latency_ms + PROMPT_MS;

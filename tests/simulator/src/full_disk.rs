@@ -114,6 +114,7 @@ impl Rooms {
                 }
                 (bundle.octets(), None)
             }
+            Input::Requested { request: Request::Import { bundle, .. }, .. } => (bundle.octets(), None),
             Input::Requested { request: Request::Transmit { payload, .. }, .. } => {
                 (payload.len() as u64, None)
             }

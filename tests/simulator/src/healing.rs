@@ -38,7 +38,7 @@ impl World {
 
     /// From the end of the faults to the end of the world.
     pub(crate) fn heal(&mut self) -> Result<(), Violation> {
-        let mut at = self.scenario.faults_end + HOUR;
+        let mut at = self.drives_go_round(self.scenario.faults_end + HOUR)?;
         for _ in 0..TOURNAMENTS {
             at = self.hold_tournament(at)?;
         }
@@ -75,13 +75,19 @@ impl World {
     }
 
     fn demand_everything(&mut self) -> Result<(), Violation> {
+        let everybody: Vec<NodeIndex> = (0..self.inhabitants.len()).collect();
+        self.demand_at(&everybody)
+    }
+
+    /// All that these nodes are owed has arrived there.
+    pub(crate) fn demand_at(&mut self, nodes: &[NodeIndex]) -> Result<(), Violation> {
         let orders: Vec<(OrderNumber, PlacedOrder, OrderState)> =
             self.ledger.orders().map(|(number, order, state)| (number, order.clone(), state)).collect();
         for (number, order, state) in orders {
             if state != OrderState::Transmitted || self.ledger.lifetime_ends(number) <= self.now {
                 continue;
             }
-            for node in 0..self.inhabitants.len() {
+            for node in nodes.iter().copied() {
                 if self.must_be_kept_until(node, number) <= self.now || self.began_on_lost_disk(number) {
                     continue;
                 }
@@ -197,7 +203,8 @@ impl World {
             }
         };
         let welcome = match (role.kind, self.scenario.kind(source)) {
-            (Kind::Foreign, Kind::Foreign) => node == source,
+            // Its own, which whoever took it from there does not give back.
+            (Kind::Foreign, Kind::Foreign) => false,
             (Kind::Foreign, _) => true,
             (_, Kind::Foreign) => role.unsigned == Stance::Deliver,
             (_, Kind::Stranger) => node == source || role.strangers == Stance::Deliver,

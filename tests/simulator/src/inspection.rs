@@ -235,7 +235,8 @@ impl World {
     }
 }
 
-fn payload_of(view: View<'_>, stored: &StoredBundle) -> Result<Bytes, StoreError> {
+/// The payload of a stored bundle.
+pub(crate) fn payload_of(view: View<'_>, stored: &StoredBundle) -> Result<Bytes, StoreError> {
     if let Some(inline) = &stored.inline_payload {
         return Ok(inline.clone());
     }

@@ -10,6 +10,7 @@
 //!
 //! - `scenario`, `plan`, `faults`, `drift`, `full_disk`, `backups`, `settlement`: what a seed becomes.
 //! - `world`, `agenda`, `driving`, `links`, `lossy`, `reception`, `applications`, `foreign`: the first half, event by event.
+//! - `routes`, `carrying`, `drive`, `docking`, `drive_bundles`: drives, and what happens where they are docked.
 //! - `healing`: the second half, and its demands.
 //! - `ledger`, `inspection`, `violation`: what the checkers know, look at, and say.
 //! - `plan_file`, `planned`, `flooding`: plans from files, worlds that measure, and the ideal that they are measured by.
@@ -19,12 +20,16 @@
 mod agenda;
 mod applications;
 mod backups;
+mod carrying;
 mod clock;
 mod contact;
 mod custody;
 mod dice;
 mod disk;
+mod docking;
 mod drift;
+mod drive;
+mod drive_bundles;
 mod driving;
 mod faults;
 mod flooding;
@@ -41,6 +46,7 @@ mod plan;
 mod plan_file;
 mod planned;
 mod reception;
+mod routes;
 mod sabotage;
 mod scenario;
 mod settlement;
@@ -58,6 +64,7 @@ pub use outcome::{Counts, Failure, Outcome};
 pub use plan::{Link, Meeting, Millis, NodeIndex, Shape, long_line};
 pub use plan_file::{NODES_MAX, PlanError, PlanFile};
 pub use planned::{Audience, Carriers, Load, Measured, measure};
+pub use routes::{DriveFaults, Drives, Stop};
 pub use sabotage::Sabotage;
 pub use scenario::{Chore, ClockKind, Kind, PlacedOrder, Recipient, Role, Scenario, Setting};
 pub use table::table;

@@ -141,7 +141,8 @@ impl Run {
         let (per_minute, per_second) = (worlds as f64 * 60.0 / seconds, sum.events as f64 / seconds);
         eprint!(
             "\r{worlds}{of} worlds kept every rule; {per_minute:.0} worlds/min, {per_second:.0} events/s; \
-             {} steps, {} contacts, {} crashes, {} bundles sent, {} without room, {} lost, {} disturbed, {} delivered",
+             {} steps, {} contacts, {} crashes, {} bundles sent, {} without room, {} lost, {} disturbed, {} delivered, {} docks, \
+             {} brought by drives",
             sum.steps,
             sum.contacts,
             sum.crashes,
@@ -149,7 +150,9 @@ impl Run {
             sum.without_room,
             sum.lost,
             sum.disturbed,
-            sum.delivered
+            sum.delivered,
+            sum.docks,
+            sum.brought
         );
         // A terminal that is gone is no reason to stop.
         let _ = std::io::stderr().flush();

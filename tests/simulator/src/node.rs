@@ -15,6 +15,7 @@ use bundle_format::{BundleId, CheckedBundle};
 use bytes::Bytes;
 
 use crate::clock::Clock;
+use crate::docking::Errand;
 use crate::full_disk::{FullDisk, Rooms};
 use crate::ledger::{Delivery, OrderNumber};
 use crate::plan::Millis;
@@ -82,6 +83,13 @@ pub(crate) enum Asked {
     Consume(Delivery),
     /// A setting.
     Chore(usize),
+    /// Something for a drive that is docked.
+    Drive {
+        /// Which.
+        number: usize,
+        /// What.
+        errand: Errand,
+    },
 }
 
 /// A received bundle that waits for room in the store.

@@ -40,6 +40,12 @@ pub struct Counts {
     pub disturbed: u64,
     /// Bundles that applications took.
     pub delivered: u64,
+    /// Docks of drives.
+    pub docks: u64,
+    /// Bundles that drives brought.
+    pub brought: u64,
+    /// Custody signals and reports among them.
+    pub signals_brought: u64,
 }
 
 impl Counts {
@@ -69,6 +75,9 @@ impl Counts {
         self.lost += other.lost;
         self.disturbed += other.disturbed;
         self.delivered += other.delivered;
+        self.docks += other.docks;
+        self.brought += other.brought;
+        self.signals_brought += other.signals_brought;
     }
 }
 

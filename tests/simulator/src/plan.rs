@@ -62,6 +62,8 @@ pub enum Shape {
     Star,
     /// A LAN: everybody sees everybody, all the time but for a few gaps.
     Mesh,
+    /// Nobody meets anybody: only drives go around.
+    Islands,
 }
 
 impl Shape {
@@ -82,6 +84,7 @@ impl Shape {
             Self::BusLine => bus_line(dice, nodes, until),
             Self::Star => star(dice, nodes, until),
             Self::Mesh => mesh(dice, nodes, until),
+            Self::Islands => Vec::new(),
         };
         meetings.retain(|meeting| meeting.closes <= until);
         meetings.sort_by_key(|meeting| (meeting.opens, meeting.a, meeting.b));

@@ -8,6 +8,7 @@ use crate::faults::Faults;
 use crate::flooding::Flooding;
 use crate::outcome::Counts;
 use crate::plan::{HOUR, Meeting, Millis, NodeIndex, Shape, stretch};
+use crate::routes::Drives;
 use crate::sabotage::Sabotage;
 use crate::scenario::{
     AMPLE_OCTETS, Chore, ClockKind, Kind, LONG_LIFETIME_MS, PlacedOrder, Recipient, Role, Scenario, Setting,
@@ -85,7 +86,13 @@ pub struct Measured {
 impl Scenario {
     /// A world that follows a plan. Where the plan says nothing of a link, it is fast.
     pub fn planned(seed: u64, nodes: usize, plan: Vec<Meeting>, load: Load) -> Self {
-        let ends = plan.iter().map(|meeting| meeting.closes).max().unwrap_or(HOUR);
+        Self::planned_with(seed, (nodes, plan, Drives::NONE), load)
+    }
+
+    /// The same, with drives.
+    pub fn planned_with(seed: u64, (nodes, plan, drives): (usize, Vec<Meeting>, Drives), load: Load) -> Self {
+        let stops = drives.routes.iter().flatten().map(|stop| stop.at);
+        let ends = plan.iter().map(|meeting| meeting.closes).chain(stops).max().unwrap_or(HOUR);
         let role = |node: NodeIndex| Role {
             kind: Kind::Member,
             carry: if load.carriers.include(node, nodes) { Carry::All } else { Carry::Wanted },
@@ -107,6 +114,7 @@ impl Scenario {
             chores: (0..subscribers).map(chore).collect(),
             restoration: None,
             faults: Faults::NONE,
+            drives,
             faults_end: ends + HOUR,
         }
     }
@@ -164,8 +172,9 @@ fn in_slices(
 
 fn compare(world: &World) -> Measured {
     let scenario = &world.scenario;
-    let flooding = Flooding::new(scenario.roles.len(), &scenario.plan);
-    let carries = |node| scenario.role(node).carry == Carry::All;
+    let nodes = scenario.roles.len();
+    let flooding = Flooding::with_drives(nodes, &scenario.plan, &scenario.drives);
+    let carries = |node| node >= nodes || scenario.role(node).carry == Carry::All;
     let (mut ideal, mut wanted, mut delivered) = (0, 0, 0);
     let (mut ideal_times, mut times) = (Vec::new(), Vec::new());
     for (number, order, _) in world.ledger.orders() {
@@ -174,7 +183,9 @@ fn compare(world: &World) -> Measured {
             Recipient::Node(to) => arrivals.get(to).copied().flatten(),
             Recipient::Group(_) => None,
         };
-        for (node, best) in arrivals.into_iter().enumerate().filter(|(node, _)| *node != order.from) {
+        for (node, best) in
+            arrivals.into_iter().take(nodes).enumerate().filter(|(node, _)| *node != order.from)
+        {
             let is_for_it = match order.to {
                 Recipient::Node(to) => to == node,
                 Recipient::Group(group) => scenario.role(node).groups.contains(&group),

@@ -69,21 +69,8 @@ impl World {
         arrived: Arrived,
     ) -> Result<(), Violation> {
         let head = arrived.bundle.head();
-        let destination = &head.primary().destination;
-        let is_message = *destination == contact_endpoint();
-        // Records that a node made are its to drop again, once those have them whom they are for.
-        let (source, this) = (&head.primary().source, Some(settlement::node_id(node)));
-        let is_record_for_it =
-            head.is_administrative_record() && (destination.node_id() == this || source.node_id() == this);
-        // What nodes publish of themselves goes when something newer comes.
-        let is_replaceable = [cards_group(), deliveries_group()].contains(destination);
-        let order = self.ledger.order_of(&head.primary().source);
-        let received = Received {
-            id: arrived.bundle.id(),
-            order,
-            genuine: self.is_genuine(order, arrived.bundle.signer()),
-            passing: is_message || is_record_for_it || is_replaceable,
-        };
+        let is_message = head.primary().destination == contact_endpoint();
+        let received = self.received_of(node, &arrived.bundle);
         if self.sabotage == Sabotage::ArrivalsAreThrownAway && !is_message {
             self.answer(contact, transfer, SendOutcome::Sent);
             return Ok(());
@@ -96,6 +83,26 @@ impl World {
         }
         self.take_in(node, (contact, transfer), arrived);
         Ok(())
+    }
+
+    /// What a node is to remember of a bundle that came to it.
+    pub(crate) fn received_of(&self, node: NodeIndex, bundle: &CheckedBundle) -> Received {
+        let head = bundle.head();
+        let destination = &head.primary().destination;
+        let is_message = *destination == contact_endpoint();
+        // Records that a node made are its to drop again, once those have them whom they are for.
+        let (source, this) = (&head.primary().source, Some(settlement::node_id(node)));
+        let is_record_for_it =
+            head.is_administrative_record() && (destination.node_id() == this || source.node_id() == this);
+        // What nodes publish of themselves goes when something newer comes.
+        let is_replaceable = [cards_group(), deliveries_group()].contains(destination);
+        let order = self.ledger.order_of(&head.primary().source);
+        Received {
+            id: bundle.id(),
+            order,
+            genuine: self.is_genuine(order, bundle.signer()),
+            passing: is_message || is_record_for_it || is_replaceable,
+        }
     }
 
     /// Whether a bundle is signed as its source signs. Disturbed signatures are invalid, or none at all.

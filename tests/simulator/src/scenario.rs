@@ -8,6 +8,7 @@ use crate::drift::{self, Drift};
 use crate::faults::Faults;
 use crate::full_disk::{self, FullDisk};
 use crate::plan::{HOUR, MINUTE, Meeting, Millis, NodeIndex, SECOND, Shape};
+use crate::routes::Drives;
 
 /// Groups that exist in a world.
 pub(crate) const GROUPS: usize = 3;
@@ -35,6 +36,8 @@ pub struct Scenario {
     pub restoration: Option<Restoration>,
     /// What goes wrong.
     pub faults: Faults,
+    /// Drives that are carried around.
+    pub drives: Drives,
     /// When it stops going wrong.
     pub faults_end: Millis,
 }
@@ -147,12 +150,14 @@ impl Scenario {
             chores: chores(&mut dice.branch(), &roles, faults_end),
             restoration: None,
             faults: Faults::chosen(&mut dice.branch()),
+            drives: Drives::NONE,
             faults_end,
             roles,
         };
         drift::set_wrong(&mut dice.branch(), &mut scenario.roles, faults_end);
         full_disk::set_small(&mut dice.branch(), (&mut scenario.roles, &mut scenario.orders), faults_end);
         scenario.restoration = backups::chosen(&mut dice.branch(), &scenario.roles, faults_end);
+        scenario.carry_drives(&mut dice.branch());
         scenario
     }
 

@@ -8,6 +8,7 @@ use crate::agenda::{Agenda, Event};
 use crate::backups::{self, Backup};
 use crate::contact::Contacts;
 use crate::dice::Dice;
+use crate::drive::Drive;
 use crate::faults::Faults;
 use crate::foreign::Foreign;
 use crate::ledger::Ledger;
@@ -32,6 +33,7 @@ pub(crate) struct World {
     pub(crate) inhabitants: Vec<Inhabitant>,
     pub(crate) meetings: Vec<Meeting>,
     pub(crate) contacts: Contacts,
+    pub(crate) drives: Vec<Drive>,
     chores: Vec<Progress>,
     pub(crate) backup: Backup,
     pub(crate) ledger: Ledger,
@@ -88,6 +90,7 @@ impl World {
             counts: Counts::default(),
             contacts: Contacts::default(),
             backup: Backup::default(),
+            drives: crate::carrying::set_out(&scenario.drives, folder.path(), &mut agenda),
             chores: vec![Progress::Waiting; scenario.chores.len()],
             now: 0,
             scenario,
@@ -138,6 +141,8 @@ impl World {
             Event::OrderPlaced { order } => self.order_placed(order),
             Event::ChoreDue { chore } => self.chore_due(chore),
             Event::ApplicationsLook { node, life } => return self.applications_look(node, life),
+            Event::DriveDocks { drive, node } => return self.drive_docks(drive, node),
+            Event::DockGoesOn { drive } => return self.dock_goes_on(drive),
             Event::CheckersLook => return self.checkers_look(),
             Event::BackupMade => return self.backup_made(),
             Event::BackupPutBack => return self.backup_put_back(),

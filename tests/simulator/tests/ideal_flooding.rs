@@ -2,7 +2,7 @@
 //! hardly later: over generated plans of every shape.
 
 use simulator::{
-    Audience, Carriers, Dice, Load, Measured, Meeting, Scenario, Shape, Show, long_line, measure,
+    Audience, Carriers, Dice, Drives, Load, Measured, Meeting, Scenario, Shape, Show, long_line, measure,
 };
 
 const HOUR: u64 = 3_600_000;
@@ -50,4 +50,18 @@ fn on_a_line_of_buses_that_alone_carry_everything_reaches_whom_it_is_for() {
     let plan = long_line(nodes, buses, 6 * HOUR);
     let measured = run(1, nodes, plan, (Audience::One, Carriers::Line(buses)));
     demand_the_ideal(&measured, "line");
+}
+
+#[test]
+fn a_drive_brings_together_all_the_nodes_that_nobody_connects() {
+    for to in [Audience::Everybody, Audience::One] {
+        let nodes = 6;
+        let drives = Drives::round(nodes, HOUR / 6, 8 * HOUR);
+        let load = Load { bundles: 40, octets: 400, to, carriers: Carriers::All };
+        let scenario = Scenario::planned_with(5, (nodes, Vec::new(), drives), load);
+        let measured =
+            measure(&scenario, Show::Nothing, &mut |_, _| {}).unwrap_or_else(|failure| panic!("{failure}"));
+        demand_the_ideal(&measured, &format!("{to:?}"));
+        assert!(measured.outcome.counts.contacts == 0 && measured.outcome.counts.docks > 40);
+    }
 }

@@ -88,9 +88,11 @@ impl World {
         transfer: (ContactId, TransferId),
         outcome: SendOutcome,
     ) {
+        // Nobody answers for an unsigned bundle: who has little room may let it go for another.
+        let is_safe = self.contacts.side(transfer.0).is_some_and(|side| self.has_ample_room(side.neighbor));
         let Some(foreign) = self.foreign(node) else { return };
         let Some(order) = foreign.under_way.remove(&transfer) else { return };
-        if matches!(outcome, SendOutcome::Sent | SendOutcome::AlreadyThere) {
+        if is_safe && matches!(outcome, SendOutcome::Sent | SendOutcome::AlreadyThere) {
             foreign.outbox.remove(&order);
             self.ledger.taken_over(order);
         }

@@ -10,7 +10,7 @@ use bundle_format::{Head, Profile};
 use crate::agent::Agent;
 use crate::output::Notice;
 use crate::refusal::{QuotaOf, Refusal};
-use crate::store::{StoreError, Worth, WriteTxn};
+use crate::store::{BundleFacts, StoreError, Worth, WriteTxn};
 
 /// Bundles that go for one that comes: more is a matter of the next try, so that a step stays short.
 const EVICTED_MAX: usize = 1024;
@@ -29,7 +29,11 @@ impl Agent {
         if excess == 0 {
             return Ok(None);
         }
-        let Some(victims) = store.view().least_valuable(worth, excess, EVICTED_MAX)? else {
+        // Nobody else has use for it, and its sender is told "delivered" of what its destination had and has no more.
+        let stays = |facts: &BundleFacts| {
+            !facts.delivered && facts.destination.node_id().is_some_and(|node| self.is_self(&node))
+        };
+        let Some(victims) = store.view().least_valuable((worth, stays), excess, EVICTED_MAX)? else {
             return Ok(Some(Refusal::Quota { whose: QuotaOf::Node, quota_octets }));
         };
         let before = store.view().usage()?.octets;

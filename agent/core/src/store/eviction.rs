@@ -54,11 +54,11 @@ impl View<'_> {
         Ok(first?.0.first().is_some_and(|worth| *worth <= at_most.0))
     }
 
-    /// The bundles that are to go so that so many octets are free, each worth no more than this; `None` where even `most` of them
-    /// would not be enough.
+    /// The bundles that are to go so that so many octets are free, each worth no more than this and none that `stays`; `None` where
+    /// even `most` of them would not be enough.
     pub fn least_valuable(
         &self,
-        at_most: Worth,
+        (at_most, stays): (Worth, impl Fn(&BundleFacts) -> bool),
         octets: u64,
         most: usize,
     ) -> Result<Option<Vec<Number>>, StoreError> {
@@ -69,7 +69,7 @@ impl View<'_> {
                 break;
             }
             let number = number_at(Table::Eviction, key)?;
-            let Some(facts) = self.facts(number)? else { continue };
+            let Some(facts) = self.facts(number)?.filter(|facts| !stays(facts)) else { continue };
             victims.push(number);
             left = left.saturating_sub(facts.octets());
             if left == 0 {

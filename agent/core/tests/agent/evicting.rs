@@ -1,5 +1,6 @@
 //! What goes when room is needed, and what never does.
 
+use agent_core::config::Stance;
 use agent_core::refusal::{QuotaOf, Refusal};
 use agent_core::request::{CustodyTransfer, Order};
 use bundle_format::{
@@ -85,6 +86,24 @@ fn what_this_node_answers_for_and_what_waits_for_an_application_stays() {
     let urgent: Vec<BundleId> = (2..6).map(|sequence| taken(&mut node, sequence, Priority::Urgent)).collect();
     assert!(node.has(&promised) && node.has(&waiting) && !node.has(&free));
     assert_eq!(urgent.iter().filter(|id| node.has(id)).count(), 2);
+    assert_sound(&node);
+}
+
+/// Its custodian is told that it was delivered once it is gone.
+#[test]
+fn what_is_for_this_node_stays_though_it_may_not_be_delivered_yet() {
+    let mut settings = config("n");
+    (settings.quota_octets, settings.strangers) = (QUOTA, Stance::Carry);
+    let mut node = Node::with(settings);
+    node.trust("a");
+    let for_us = node.import(bundle(("stranger", 1), "dtn://n/inbox", Priority::Bulk)).unwrap();
+    assert!(node.queued("dtn://n/inbox").is_none());
+    for sequence in 2..8 {
+        taken(&mut node, sequence, Priority::Urgent);
+    }
+    assert!(node.has(&for_us));
+    node.trust("stranger");
+    assert!(node.queued("dtn://n/inbox").is_some());
     assert_sound(&node);
 }
 

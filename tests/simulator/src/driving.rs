@@ -265,6 +265,7 @@ impl World {
                 let at = self.now + self.dice.between(1, 30 * SECOND);
                 self.agenda.add(at, Event::ApplicationsLook { node, life });
             }
+            Notice::NameTaken { contact } if self.is_impostor_at(*contact) => {}
             Notice::Equivocation { .. } | Notice::NameTaken { .. } | Notice::Quarantined { .. } => {
                 let detail = format!("it claims what did not happen: {notice:?}");
                 return Err(self.violation(Rule::PolicyHolds, node, detail));

@@ -8,6 +8,7 @@ use bundle_format::{BundleFlags, CreationTimestamp, DtnTime, Eid, NewBundle, Pro
 use bytes::Bytes;
 
 use crate::ledger::{Ledger, OrderNumber, Taking};
+use crate::liar::Liar;
 use crate::plan::NodeIndex;
 use crate::reception::Arrived;
 use crate::settlement;
@@ -21,11 +22,19 @@ pub(crate) struct Foreign {
     outbox: BTreeSet<OrderNumber>,
     under_way: BTreeMap<(ContactId, TransferId), OrderNumber>,
     last_transfer: TransferId,
+    pub(crate) liar: Liar,
 }
 
 impl Foreign {
     pub(crate) fn new() -> Self {
-        Self { outbox: BTreeSet::new(), under_way: BTreeMap::new(), last_transfer: 0 }
+        Self { outbox: BTreeSet::new(), under_way: BTreeMap::new(), last_transfer: 0, liar: Liar::default() }
+    }
+}
+
+impl Foreign {
+    pub(crate) fn next_transfer(&mut self) -> TransferId {
+        self.last_transfer += 1;
+        self.last_transfer
     }
 }
 
@@ -51,12 +60,11 @@ impl World {
             }
             let parcel = self.foreign_parcel(node, order);
             let Some(foreign) = self.foreign(node) else { return Ok(()) };
-            foreign.last_transfer += 1;
-            let transfer = foreign.last_transfer;
+            let transfer = foreign.next_transfer();
             foreign.under_way.insert((contact, transfer), order);
             self.parcel_handed_over(contact, transfer, parcel)?;
         }
-        Ok(())
+        self.liar_begins(node, contact)
     }
 
     fn foreign_parcel(&self, node: NodeIndex, order: OrderNumber) -> Parcel {
@@ -101,16 +109,20 @@ impl World {
     /// It takes whatever comes, and has no idea what a contact message is.
     pub(crate) fn foreign_parcel_arrived(
         &mut self,
-        node: NodeIndex,
+        (node, contact): (NodeIndex, ContactId),
         arrived: &Arrived,
     ) -> Result<SendOutcome, Violation> {
         let head = arrived.bundle.head();
         let destination = head.primary().destination.clone();
         if destination == agent_core::contact_endpoint() {
+            self.liar_hears(node, contact, &arrived.payload)?;
             return Ok(SendOutcome::Sent);
         }
         let is_for_it = destination.node_id() == Some(settlement::node_id(node))
             || self.scenario.role(node).groups.iter().any(|group| settlement::group(*group) == destination);
+        if !is_for_it && self.wants_anything(node) {
+            return Ok(SendOutcome::Sent);
+        }
         if !is_for_it {
             let detail = format!("it is sent what is for {destination}");
             return Err(self.violation(Rule::OnlyWhatIsWanted, node, detail));

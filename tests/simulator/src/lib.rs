@@ -38,6 +38,7 @@ mod full_disk;
 mod healing;
 mod inspection;
 mod ledger;
+mod liar;
 mod links;
 mod lossy;
 mod node;

@@ -101,6 +101,7 @@ impl Scenario {
             clock: ClockKind::Trusted,
             groups: if load.to == Audience::Everybody { vec![0] } else { Vec::new() },
             disk: None,
+            lies: None,
             quota_octets: AMPLE_OCTETS,
         };
         let chore = |node| Chore { at: 1, node, what: Setting::Subscribe(0) };

@@ -54,7 +54,7 @@ impl World {
                 Ok(())
             }
             Ok(arrived) if self.foreign(node).is_some() => {
-                let outcome = self.foreign_parcel_arrived(node, &arrived)?;
+                let outcome = self.foreign_parcel_arrived((node, contact), &arrived)?;
                 self.answer(contact, transfer, outcome);
                 Ok(())
             }

@@ -7,6 +7,7 @@ use crate::dice::Dice;
 use crate::drift::{self, Drift};
 use crate::faults::Faults;
 use crate::full_disk::{self, FullDisk};
+use crate::liar::{self, Lies};
 use crate::plan::{HOUR, MINUTE, Meeting, Millis, NodeIndex, SECOND, Shape};
 use crate::routes::Drives;
 
@@ -55,6 +56,8 @@ pub struct Role {
     pub unsigned: Stance,
     /// What it knows of the time.
     pub clock: ClockKind,
+    /// Whether it lies, where it is foreign.
+    pub lies: Option<Lies>,
     /// Groups that it subscribes to from the beginning.
     pub groups: Vec<usize>,
     /// Whether its disk is full for a time.
@@ -158,6 +161,7 @@ impl Scenario {
         full_disk::set_small(&mut dice.branch(), (&mut scenario.roles, &mut scenario.orders), faults_end);
         scenario.restoration = backups::chosen(&mut dice.branch(), &scenario.roles, faults_end);
         scenario.carry_drives(&mut dice.branch());
+        liar::choose(&mut dice.branch(), &mut scenario.roles);
         scenario
     }
 
@@ -207,6 +211,7 @@ fn role(dice: &mut Dice, kind: Kind) -> Role {
             _ => ClockKind::RightSince(dice.between(HOUR, 4 * HOUR)),
         },
         disk: None,
+        lies: None,
         groups: (0..GROUPS).filter(|_| dice.happens(4_000)).collect(),
         quota_octets: if dice.happens(800) { dice.between(20_000, 200_000) } else { AMPLE_OCTETS },
     }

@@ -10,6 +10,7 @@ use bundle_format::{Eid, Limits, NodeKey, Profile, PublicKey};
 use crate::clock::Clock;
 use crate::dice::Dice;
 use crate::foreign::Foreign;
+use crate::liar::Lies;
 use crate::node::Node;
 use crate::plan::NodeIndex;
 use crate::scenario::{Kind, Recipient, Scenario};
@@ -74,10 +75,10 @@ pub(crate) fn settle(
 
 fn config(scenario: &Scenario, node: NodeIndex, keys: &[PublicKey]) -> Config {
     let role = scenario.role(node);
-    let known = keys
-        .iter()
-        .enumerate()
-        .filter(|(other, _)| *other != node && scenario.knows_from_the_start(node, *other));
+    let known = keys.iter().enumerate().filter(|(other, _)| {
+        let is_known = scenario.knows_from_the_start(node, *other);
+        *other != node && (is_known || scenario.role(*other).lies == Some(Lies::AsMember))
+    });
     Config {
         node: node_id(node),
         ipn: None,

@@ -236,7 +236,7 @@ async fn reason(client: &mut Client, sent: &Sent, code: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn why_says_what_a_neighbor_refused_and_when_a_peer_is_dialled_again() {
     let a = Node::start("a").await;
-    let b = Node::start_with("b", "quota = \"20 kB\"\ncustodians = []").await;
+    let b = Node::start_with("b", "quota = \"20 kB\"\nsource_quota = \"1 MB\"\ncustodians = []").await;
     trust_each_other(&[&a, &b]).await;
     a.peer_with(&b).await;
     let mut at_a = a.client().await;
@@ -246,7 +246,8 @@ async fn why_says_what_a_neighbor_refused_and_when_a_peer_is_dialled_again() {
         text.starts_with("dtn://b/ does not take custody of it") && text.ends_with("not asked again"),
         "{text}"
     );
-    let large = send(&mut at_a, "dtn://c/inbox", &noise(50_000)).await;
+    send(&mut at_a, "dtn://b/inbox", &noise(15_000)).await;
+    let large = send(&mut at_a, "dtn://c/inbox", &noise(10_000)).await;
     let text = reason(&mut at_a, &large, "refused").await;
     assert!(text.starts_with("dtn://b/ has no room for it") && text.contains("tried again in"), "{text}");
     let url = b.url();

@@ -115,7 +115,7 @@ impl Agent {
         if order.destination.is_null() {
             return Ok(Some(Refusal::ToNowhere));
         }
-        let most = self.config.bundle_octets_max();
+        let most = self.config.limits.bundle_octets_max;
         if octets > most {
             return Ok(Some(Refusal::TooLarge { octets, most }));
         }

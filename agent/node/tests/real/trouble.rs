@@ -40,7 +40,7 @@ async fn a_full_quota_refuses_and_a_deletion_makes_room() {
     }
     let large = noise(3 << 20);
     let refused = client.send(&order("dtn://b/inbox", "x"), &large[..], None, &mut |_| {}).await;
-    assert!(matches!(&refused, Err(ClientError::Refused { kind, .. }) if kind == "too_large"), "{refused:?}");
+    assert!(matches!(&refused, Err(ClientError::Refused { kind, .. }) if kind == "quota"), "{refused:?}");
     assert_eq!(status(&mut client).await.store.bundles, 1);
     let removed = client.call(Call::Remove { id: first.id.to_string() }).await.unwrap();
     assert_eq!(removed, Reply::Done { changed: true });

@@ -84,10 +84,10 @@ impl Agent {
         let by = bundle.head().primary().source.clone();
         for (number, id) in store.view().find_identity(&report.identity())? {
             let Some(stored) = store.view().facts(number)? else { continue };
-            // Only the destination's own word counts, or any member's of a group: but then other members may lack it.
+            // Only the destination's own word counts, or any member's of a group.
             if stored.destination.node_id().is_none_or(|node| Some(node) == by.node_id()) {
+                store.mark_delivered(number)?;
                 if stored.destination.is_singleton() {
-                    store.mark_delivered(number)?;
                     store.set_custody(number, Custodian::NotUs)?;
                 }
                 self.tell(Notice::Delivered { id, by: by.clone() });

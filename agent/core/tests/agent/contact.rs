@@ -138,20 +138,6 @@ fn a_report_of_delivery_comes_back_to_the_sender() {
 }
 
 #[test]
-fn one_member_that_has_it_does_not_make_a_groups_bundle_worth_less() {
-    let (a, mut b) = friends();
-    assert_eq!(b.ask(Request::Subscribe { group: eid("dtn://all/~news") }), Answer::Done { changed: true });
-    let mut pair = Pair::meet(a, b);
-    let order = Order { report: Report::Delivery, ..order("dtn://all/~news") };
-    pair.ask(Side::A, transmit(order, b"for all"));
-    let delivered = |(_, notice): &(Side, Notice)| matches!(notice, Notice::Delivered { .. });
-    assert!(pair.told.iter().any(delivered));
-    let store = pair.a.store.read().unwrap();
-    let facts = store.view().facts_from(None, 10).unwrap();
-    assert!(facts.iter().all(|facts| !facts.delivered), "others may lack it");
-}
-
-#[test]
 fn a_taken_bundle_is_told_with_who_took_it() {
     let (a, b) = friends();
     let mut pair = Pair::meet(a, b);

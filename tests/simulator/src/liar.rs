@@ -64,10 +64,13 @@ impl World {
         self.scenario.role(node).lies == Some(Lies::AsMember)
     }
 
-    /// Whether the neighbor on a contact is one that uses another's name.
+    /// Whether the neighbor on a contact may be one that uses another's name. Who it was is not known any more where the contact is over.
     pub(crate) fn is_impostor_at(&self, contact: ContactId) -> bool {
-        let neighbor = self.contacts.side(contact).map(|side| side.neighbor);
-        neighbor.is_some_and(|neighbor| self.scenario.role(neighbor).lies == Some(Lies::AsStranger))
+        let is_impostor = |role: &Role| role.lies == Some(Lies::AsStranger);
+        match self.contacts.side(contact) {
+            Some(side) => is_impostor(self.scenario.role(side.neighbor)),
+            None => self.scenario.roles.iter().any(is_impostor),
+        }
     }
 
     /// It begins with somebody else's name.

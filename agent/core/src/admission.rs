@@ -4,10 +4,11 @@
 use bundle_format::{CheckedBundle, Eid, Head, PublicKey, SignatureVerdict};
 
 use crate::config::{Carry, Config, Stance};
+use crate::evicting::Newcomer;
 use crate::message::{MESSAGE_OCTETS_MAX, contact_endpoint};
 use crate::publishing::is_everybodys;
 use crate::refusal::{QuotaOf, Refusal};
-use crate::store::{BundleFacts, Standing, StoreError, Usage, View, Worth};
+use crate::store::{BundleFacts, Standing, StoreError, View};
 use crate::time::{NodeTime, Now};
 
 /// How far somebody vouches for a bundle's source.
@@ -17,6 +18,16 @@ pub(crate) enum Vouched {
     Trusted,
     /// Nobody does; it is here because the configuration lets such bundles in so far.
     By(Stance),
+}
+
+impl Vouched {
+    /// As what it is stored.
+    pub(crate) fn standing(self) -> Standing {
+        match self {
+            Self::Trusted => Standing::Trusted,
+            Self::By(_) => Standing::Unvouched,
+        }
+    }
 }
 
 impl Config {
@@ -95,7 +106,10 @@ pub fn consider(
     if is_for_us && head.is_administrative_record() {
         return Ok(None);
     }
-    over_quota(config, view, (head, octets))
+    // Whose key signed it shows when all of it is here.
+    let standing = if head.is_signed() { Standing::Trusted } else { Standing::Unvouched };
+    let newcomer = Newcomer::of_head(head, octets, standing, &config.profile);
+    Ok(config.room_for(view, &newcomer)?.err())
 }
 
 /// A source that could not come in whatever its signature says is told so before its payload is read.
@@ -124,31 +138,6 @@ fn is_known(view: View<'_>, head: &Head) -> Result<bool, StoreError> {
         }
     }
     Ok(false)
-}
-
-/// Whether a quota is used up, and nothing may go for this bundle.
-fn over_quota(
-    config: &Config,
-    view: View<'_>,
-    (head, octets): (&Head, u64),
-) -> Result<Option<Refusal>, StoreError> {
-    let primary = head.primary();
-    let over = |usage: Usage, quota_octets: u64| usage.octets.saturating_add(octets) > quota_octets;
-    let quota = |whose, quota_octets| Ok(Some(Refusal::Quota { whose, quota_octets }));
-    let source = primary.source.node_id().unwrap_or_else(|| primary.source.clone());
-    if !config.is_self(&source) && over(view.usage_of(&source)?, config.source_quota_octets) {
-        return quota(QuotaOf::Source, config.source_quota_octets);
-    }
-    if !primary.destination.is_singleton()
-        && over(view.usage_of(&primary.destination)?, config.group_quota_octets)
-    {
-        return quota(QuotaOf::Group, config.group_quota_octets);
-    }
-    let worth = Worth::of_head(head, &config.profile);
-    if over(view.usage()?, config.quota_octets) && !view.has_less_valuable(worth)? {
-        return quota(QuotaOf::Node, config.quota_octets);
-    }
-    Ok(None)
 }
 
 /// Who vouches for a checked bundle, or why it stays outside.

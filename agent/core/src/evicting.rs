@@ -1,47 +1,167 @@
-//! Room for a bundle, where the quota is used up: what is worth less goes, the least valuable first (`store::eviction` has the
-//! order), never what this node answers for or an application waits for. A full disk is another matter: deletions need
-//! room themselves, so that new bundles are refused until it has some.
+//! Room for a bundle, where a quota is used up: that of its source, of its group, or of the node. What is worth less goes, the least
+//! valuable first (`store::eviction` has the order), and only what counts towards that quota; never what this node answers for or an
+//! application waits for. A full disk is another matter: deletions need room themselves, so that new bundles are refused until it has some.
 //!
-//! The ids of what was evicted stay in the set that is reconciled until the bundles would have expired, so that neighbors do
-//! not offer them again.
+//! Victims are chosen before any of them goes, so that nothing goes for a bundle that does not come in. The ids of what was evicted stay
+//! in the set that is reconciled until the bundles would have expired, so that neighbors do not offer them again.
 
-use bundle_format::{Head, Profile};
+use std::collections::BTreeMap;
+
+use bundle_format::{Eid, Head, Profile};
 
 use crate::agent::Agent;
+use crate::config::Config;
 use crate::output::Notice;
 use crate::refusal::{QuotaOf, Refusal};
-use crate::store::{BundleFacts, StoreError, Worth, WriteTxn};
+use crate::store::{Among, BundleFacts, Number, Standing, StoreError, Usage, View, Worth, WriteTxn};
 
-/// Bundles that go for one that comes: more is a matter of the next try, so that a step stays short.
+/// Bundles that are looked at, and so go, for one that comes: more is a matter of the next try, so that a step stays short.
 const EVICTED_MAX: usize = 1024;
 
+/// A bundle that is to come in, as it is weighed against those that are here.
+#[derive(Debug)]
+pub(crate) struct Newcomer {
+    /// The node of its source, or the source itself where it names none.
+    pub(crate) source: Eid,
+    pub(crate) destination: Eid,
+    pub(crate) octets: u64,
+    pub(crate) worth: Worth,
+    pub(crate) standing: Standing,
+}
+
+impl Newcomer {
+    /// A bundle of so many octets with this head.
+    pub(crate) fn of_head(head: &Head, octets: u64, standing: Standing, profile: &Profile) -> Self {
+        let primary = head.primary();
+        let source = primary.source.node_id().unwrap_or_else(|| primary.source.clone());
+        let destination = primary.destination.clone();
+        Self { source, destination, octets, worth: Worth::of_head(head, profile), standing }
+    }
+}
+
+/// A quota that a newcomer counts towards.
+struct Quota {
+    whose: QuotaOf,
+    octets: u64,
+    among: Among,
+    usage: Usage,
+}
+
+impl Config {
+    /// What is to go for a newcomer, with its octets; or why there is no room for it.
+    pub(crate) fn room_for(
+        &self,
+        view: View<'_>,
+        newcomer: &Newcomer,
+    ) -> Result<Result<Vec<(Number, u64)>, Refusal>, StoreError> {
+        let mut choice = Choice { view, newcomer, looked_at: 0, victims: BTreeMap::new() };
+        for quota in self.quotas_of(view, newcomer)? {
+            if !self.is_met(&quota, &mut choice)? {
+                return Ok(Err(Refusal::Quota { whose: quota.whose, quota_octets: quota.octets }));
+            }
+        }
+        Ok(Ok(choice.victims.values().map(|facts| (facts.number, facts.octets())).collect()))
+    }
+
+    /// The narrowest first: what goes for it makes room in the wider ones too.
+    fn quotas_of(&self, view: View<'_>, newcomer: &Newcomer) -> Result<Vec<Quota>, StoreError> {
+        let source = (!self.is_self(&newcomer.source)).then_some((
+            QuotaOf::Source,
+            &newcomer.source,
+            self.source_quota_octets,
+        ));
+        let destination = &newcomer.destination;
+        let group =
+            (!destination.is_singleton()).then_some((QuotaOf::Group, destination, self.group_quota_octets));
+        let mut quotas = Vec::new();
+        for (whose, endpoint, octets) in source.into_iter().chain(group) {
+            // Of whom there is nothing yet, nothing can go.
+            let among = Among::CountedFor(view.endpoint(endpoint)?.unwrap_or(0));
+            quotas.push(Quota { whose, octets, among, usage: view.usage_of(endpoint)? });
+        }
+        let (octets, usage) = (self.quota_octets, view.usage()?);
+        quotas.push(Quota { whose: QuotaOf::Node, octets, among: Among::All, usage });
+        Ok(quotas)
+    }
+
+    /// Chooses more victims until a newcomer is within a quota; whether that could be reached.
+    fn is_met(&self, quota: &Quota, choice: &mut Choice<'_>) -> Result<bool, StoreError> {
+        let newcomer = choice.newcomer;
+        if newcomer.octets > quota.octets {
+            return Ok(false);
+        }
+        let wanted = quota.usage.octets.saturating_add(newcomer.octets).saturating_sub(quota.octets);
+        let mut excess = wanted.saturating_sub(choice.freed(quota.among));
+        if excess == 0 {
+            return Ok(true);
+        }
+        for worth in newcomer.worth.and_below() {
+            for number in choice.view.evictable(quota.among, worth)? {
+                if choice.looked_at == EVICTED_MAX {
+                    return Ok(false);
+                }
+                choice.looked_at += 1;
+                let facts = choice.view.facts(number?)?;
+                if let Some(facts) = facts.filter(|facts| self.may_go(facts, newcomer)) {
+                    excess = excess.saturating_sub(choice.take(facts));
+                }
+                if excess == 0 {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// What waits for delivery here stays: nobody else has use for it, and its sender is told "delivered" of what its destination had
+    /// and has no more. And nobody displaces what is vouched for by bundles that only claim its source.
+    fn may_go(&self, facts: &BundleFacts, newcomer: &Newcomer) -> bool {
+        let is_for_us = facts.destination.node_id().is_some_and(|node| self.is_self(&node));
+        let is_outranked = newcomer.standing == Standing::Unvouched && facts.standing == Standing::Trusted;
+        (facts.delivered || !is_for_us) && !is_outranked
+    }
+}
+
+/// What is to go, as far as it is chosen.
+struct Choice<'c> {
+    view: View<'c>,
+    newcomer: &'c Newcomer,
+    looked_at: usize,
+    victims: BTreeMap<Number, BundleFacts>,
+}
+
+impl Choice<'_> {
+    fn freed(&self, among: Among) -> u64 {
+        let counted = self.victims.values().filter(|facts| among.include(facts));
+        counted.fold(0, |sum, facts| sum.saturating_add(facts.octets()))
+    }
+
+    /// Chooses a bundle; the octets that this makes free, beyond those that were free already.
+    fn take(&mut self, facts: BundleFacts) -> u64 {
+        let octets = facts.octets();
+        if self.victims.insert(facts.number, facts).is_none() { octets } else { 0 }
+    }
+}
+
 impl Agent {
-    /// Makes room within the quota, if enough of what is here is worth no more; why there is none, otherwise. Nothing goes for
-    /// a bundle that does not come in.
+    /// Makes room within the quotas, if enough of what is here is worth no more; why there is none, otherwise.
     pub(crate) fn make_room(
         &mut self,
-        octets: u64,
-        worth: Worth,
+        newcomer: &Newcomer,
         store: &mut WriteTxn<'_>,
     ) -> Result<Option<Refusal>, StoreError> {
-        let quota_octets = self.config.quota_octets;
-        let excess = store.view().usage()?.octets.saturating_add(octets).saturating_sub(quota_octets);
-        if excess == 0 {
-            return Ok(None);
-        }
-        // Nobody else has use for it, and its sender is told "delivered" of what its destination had and has no more.
-        let stays = |facts: &BundleFacts| {
-            !facts.delivered && facts.destination.node_id().is_some_and(|node| self.is_self(&node))
+        let victims = match self.config.room_for(store.view(), newcomer)? {
+            Ok(victims) => victims,
+            Err(refusal) => return Ok(Some(refusal)),
         };
-        let Some(victims) = store.view().least_valuable((worth, stays), excess, EVICTED_MAX)? else {
-            return Ok(Some(Refusal::Quota { whose: QuotaOf::Node, quota_octets }));
-        };
-        let before = store.view().usage()?.octets;
-        for number in &victims {
+        let mut evicted = 0_u64;
+        for (number, octets) in &victims {
             self.discard(*number, store)?;
+            evicted = evicted.saturating_add(*octets);
         }
-        let octets = before.saturating_sub(store.view().usage()?.octets);
-        self.tell(Notice::Evicted { bundles: victims.len() as u64, octets });
+        if !victims.is_empty() {
+            self.tell(Notice::Evicted { bundles: victims.len() as u64, octets: evicted });
+        }
         Ok(None)
     }
 }

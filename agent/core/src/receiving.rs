@@ -5,15 +5,14 @@ use bundle_format::{BundleId, CheckedBundle};
 use crate::admission::{self, Vouched};
 use crate::agent::Agent;
 use crate::config::{Config, Stance};
+use crate::evicting::Newcomer;
 use crate::input::{ContactId, TransferId};
 use crate::message::ContactMessage;
 use crate::output::{Notice, Output};
 use crate::refusal::Refusal;
 use crate::reporting::Assertion;
 use crate::request::CustodyTransfer;
-use crate::store::{
-    NewRecord, Number, PayloadPlace, Standing as SourceStanding, StoreError, Worth, WriteTxn,
-};
+use crate::store::{NewRecord, Number, PayloadPlace, Standing as SourceStanding, StoreError, WriteTxn};
 use crate::time::Now;
 
 /// A bundle as it came, with what is known of its way here.
@@ -142,8 +141,9 @@ impl Agent {
         };
         let answer = match answer {
             Ok(vouched) if !arrival.origin.is_beyond_quotas() && !self.is_word_to_us(arrival.bundle) => {
-                let worth = Worth::of_head(arrival.bundle.head(), &self.config.profile);
-                self.make_room(arrival.bundle.octets(), worth, store)?.map_or(Ok(vouched), Err)
+                let (head, octets) = (arrival.bundle.head(), arrival.bundle.octets());
+                let newcomer = Newcomer::of_head(head, octets, vouched.standing(), &self.config.profile);
+                self.make_room(&newcomer, store)?.map_or(Ok(vouched), Err)
             }
             other => other,
         };
@@ -281,10 +281,7 @@ impl Agent {
                 .metadata(&self.config.profile)
                 .map(|metadata| metadata.priority)
                 .unwrap_or_default(),
-            standing: match vouched {
-                Vouched::Trusted => SourceStanding::Trusted,
-                Vouched::By(_) => SourceStanding::Unvouched,
-            },
+            standing: vouched.standing(),
             record: record_place,
         };
         let number = store.insert(&record, arrival.payload)?;

@@ -62,6 +62,7 @@ pub use custody::{Custodian, Disposition, Issued, Owed, Taker};
 pub use delivered::DeliveredRun;
 pub use dump::Dumped;
 pub use error::{Room, StoreError};
+pub(crate) use eviction::Among;
 pub use eviction::Worth;
 pub use facts::{BundleFacts, Retention};
 pub use finding::{FINDINGS_MAX, Fault, Finding};

@@ -5,10 +5,11 @@ use bundle_format::{BundleFlags, BundleId, CheckedBundle, CreationTimestamp, Eid
 use bytes::Bytes;
 
 use crate::agent::Agent;
+use crate::evicting::Newcomer;
 use crate::receiving::{Arrival, Origin};
-use crate::refusal::{QuotaOf, Refusal};
+use crate::refusal::Refusal;
 use crate::request::{Answer, Order, Report};
-use crate::store::{Number, PayloadPlace, StoreError, Worth, WriteTxn};
+use crate::store::{Number, PayloadPlace, Standing, StoreError, Worth, WriteTxn};
 use crate::time::Now;
 
 /// A transmission whose chunks are on their way into the store.
@@ -119,11 +120,14 @@ impl Agent {
         if octets > most {
             return Ok(Some(Refusal::TooLarge { octets, most }));
         }
-        let quota_octets = self.config.quota_octets;
-        let worth = Worth::of_message(order.metadata.priority);
-        let full = store.view().usage()?.octets.saturating_add(octets) > quota_octets
-            && !store.view().has_less_valuable(worth)?;
-        Ok(full.then_some(Refusal::Quota { whose: QuotaOf::Node, quota_octets }))
+        let newcomer = Newcomer {
+            source: self.config.node.clone(),
+            destination: order.destination.clone(),
+            octets,
+            worth: Worth::of_message(order.metadata.priority),
+            standing: Standing::Trusted,
+        };
+        Ok(self.config.room_for(store.view(), &newcomer)?.err())
     }
 }
 

@@ -1,8 +1,8 @@
 //! The index of what may go when room is needed, the least valuable first: bundles that nobody here answers for and that no
-//! application waits for.
+//! application waits for. Each stands in the order of all, and in that of every quota that it counts towards.
 //!
-//! A row derives from a bundle's facts and from whether the bundle waits in a queue; every procedure that changes one of them
-//! calls [`WriteTxn::settle_evictability`].
+//! The rows derive from a bundle's facts and from whether the bundle waits in a queue. Facts that are written already are changed by
+//! [`WriteTxn::change_facts`] only, and whoever changes a queue calls [`WriteTxn::settle_evictability`].
 
 use crate::store::bundles::endpoint_key;
 use crate::store::facts::{BundleFacts, number_at, priority_code};
@@ -32,51 +32,63 @@ impl Worth {
             Self::of_message(facts.priority)
         }
     }
-}
 
-fn key(worth: Worth, number: Number) -> [u8; 9] {
-    let mut key = [worth.0; 9];
-    if let Some(rest) = key.last_chunk_mut::<8>() {
-        *rest = number.key();
+    /// Every worth up to this one, the smallest first.
+    pub(crate) fn and_below(self) -> impl Iterator<Item = Self> {
+        (0..=self.0).map(Self)
     }
-    key
 }
 
-/// The key of the row that a bundle has where it may go.
-pub(crate) fn row(facts: &BundleFacts) -> [u8; 9] {
-    key(Worth::of(facts), facts.number)
+/// Whose bundles are to make room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Among {
+    /// Everybody's.
+    All,
+    /// Those that are counted for this endpoint: a source's node, or a group.
+    CountedFor(u32),
 }
 
-impl View<'_> {
-    /// Whether some bundle is worth no more than this, and may go.
-    pub fn has_less_valuable(&self, at_most: Worth) -> Result<bool, StoreError> {
-        let Some(first) = self.rows(Table::Eviction, b"")?.next() else { return Ok(false) };
-        Ok(first?.0.first().is_some_and(|worth| *worth <= at_most.0))
-    }
-
-    /// The bundles that are to go so that so many octets are free, each worth no more than this and none that `stays`; `None` where
-    /// even `most` of them would not be enough.
-    pub fn least_valuable(
-        &self,
-        (at_most, stays): (Worth, impl Fn(&BundleFacts) -> bool),
-        octets: u64,
-        most: usize,
-    ) -> Result<Option<Vec<Number>>, StoreError> {
-        let (mut victims, mut left) = (Vec::new(), octets);
-        for row in self.rows(Table::Eviction, b"")?.take(most) {
-            let (key, _) = row?;
-            if key.first().is_none_or(|worth| *worth > at_most.0) {
-                break;
-            }
-            let number = number_at(Table::Eviction, key)?;
-            let Some(facts) = self.facts(number)?.filter(|facts| !stays(facts)) else { continue };
-            victims.push(number);
-            left = left.saturating_sub(facts.octets());
-            if left == 0 {
-                return Ok(Some(victims));
-            }
+impl Among {
+    /// Whether a bundle is one of them.
+    pub(crate) fn include(self, facts: &BundleFacts) -> bool {
+        match self {
+            Self::All => true,
+            Self::CountedFor(endpoint) => facts.charged().any(|charged| charged == endpoint),
         }
-        Ok(None)
+    }
+
+    fn table(self) -> Table {
+        match self {
+            Self::All => Table::Eviction,
+            Self::CountedFor(_) => Table::Shares,
+        }
+    }
+
+    fn prefix(self, worth: Worth) -> Vec<u8> {
+        match self {
+            Self::All => vec![worth.0],
+            Self::CountedFor(endpoint) => [&endpoint.to_be_bytes()[..], &[worth.0]].concat(),
+        }
+    }
+}
+
+/// The rows that a bundle has where it may go.
+pub(crate) fn rows(facts: &BundleFacts) -> impl Iterator<Item = (Table, Vec<u8>)> {
+    let (worth, number) = (Worth::of(facts), facts.number.key());
+    let all = std::iter::once(Among::All).chain(facts.charged().map(Among::CountedFor));
+    all.map(move |among| (among.table(), [&among.prefix(worth)[..], &number].concat()))
+}
+
+impl<'t> View<'t> {
+    /// The bundles of exactly this worth that may go, in the order in which they came.
+    pub(crate) fn evictable(
+        &self,
+        among: Among,
+        worth: Worth,
+    ) -> Result<impl Iterator<Item = Result<Number, StoreError>> + use<'t>, StoreError> {
+        let table = among.table();
+        let rows = self.rows(table, &among.prefix(worth))?;
+        Ok(rows.map(move |row| number_at(table, row?.0)))
     }
 
     /// Whether a bundle may go when room is needed.
@@ -87,26 +99,41 @@ impl View<'_> {
 }
 
 impl WriteTxn<'_> {
-    /// Brings the row of a bundle up to date, whose facts or whose place in a queue have changed.
+    /// Changes what is known about a bundle that is here, and its place in the order with it.
+    pub(crate) fn change_facts(
+        &mut self,
+        number: Number,
+        change: impl FnOnce(&mut BundleFacts),
+    ) -> Result<(), StoreError> {
+        let Some(mut facts) = self.view().facts(number)? else { return Ok(()) };
+        self.forget_evictability(&facts)?;
+        change(&mut facts);
+        self.put(Table::Facts, &number.key(), &facts.encode())?;
+        self.write_evictability(&facts)
+    }
+
+    /// Brings the rows of a bundle up to date whose place in a queue has changed.
     pub(crate) fn settle_evictability(&mut self, number: Number) -> Result<(), StoreError> {
         let Some(facts) = self.view().facts(number)? else { return Ok(()) };
-        let wanted = row(&facts);
-        let delivered = key(Worth::DELIVERED, number);
-        let undelivered = row(&BundleFacts { delivered: false, ..facts.clone() });
-        let is_evictable = self.view().is_evictable(&facts)?;
-        for other in [delivered, undelivered] {
-            let keep = is_evictable && other == wanted;
-            match (keep, self.view().has(Table::Eviction, &other)?) {
-                (true, false) => self.put(Table::Eviction, &other, b"")?,
-                (false, true) => drop(self.delete(Table::Eviction, &other)?),
-                _ => {}
+        self.forget_evictability(&facts)?;
+        self.write_evictability(&facts)
+    }
+
+    /// Lists a bundle where it may go.
+    pub(crate) fn write_evictability(&mut self, facts: &BundleFacts) -> Result<(), StoreError> {
+        if self.view().is_evictable(facts)? {
+            for (table, key) in rows(facts) {
+                self.put(table, &key, b"")?;
             }
         }
         Ok(())
     }
 
-    /// A bundle goes for good: its row with it.
+    /// A bundle goes for good: its rows with it.
     pub(crate) fn forget_evictability(&mut self, facts: &BundleFacts) -> Result<(), StoreError> {
-        self.delete(Table::Eviction, &row(facts)).map(drop)
+        for (table, key) in rows(facts) {
+            self.delete(table, &key)?;
+        }
+        Ok(())
     }
 }

@@ -78,7 +78,9 @@ impl View<'_> {
         expect(Table::Expiry, &expiry::key(facts.deadline, number), b"")?;
         expect(Table::Destinations, &endpoint_key(facts.destination_number, number), b"")?;
         if self.is_evictable(facts)? {
-            expect(Table::Eviction, &eviction::row(facts), b"")?;
+            for (table, key) in eviction::rows(facts) {
+                expect(table, &key, b"")?;
+            }
         }
         if let Some((key, body)) = records::row(facts) {
             expect(Table::Records, &key, &body)?;
@@ -138,8 +140,11 @@ impl View<'_> {
             Table::Destinations | Table::Queue => self
                 .sound_facts(number_at(table, key)?)?
                 .is_some_and(|facts| endpoint_key(facts.destination_number, facts.number) == key),
-            Table::Eviction => match self.sound_facts(number_at(table, key)?)? {
-                Some(facts) => eviction::row(&facts) == key && self.is_evictable(&facts)?,
+            Table::Eviction | Table::Shares => match self.sound_facts(number_at(table, key)?)? {
+                Some(facts) => {
+                    eviction::rows(&facts).any(|(of, row)| (of, row.as_slice()) == (table, key))
+                        && self.is_evictable(&facts)?
+                }
                 None => false,
             },
             Table::Endpoints => {

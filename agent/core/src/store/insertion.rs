@@ -125,7 +125,7 @@ impl WriteTxn<'_> {
         self.write_records(&facts, contents)?;
         self.write_indexes(&facts)?;
         self.charge(&facts)?;
-        self.settle_evictability(facts.number)?;
+        self.write_evictability(&facts)?;
         Ok(facts.number)
     }
 

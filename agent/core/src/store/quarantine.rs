@@ -46,6 +46,10 @@ impl WriteTxn<'_> {
     }
 }
 
+/// Tables whose keys end with a bundle's number.
+const NAMING_TABLES: [Table; 6] =
+    [Table::Identities, Table::Expiry, Table::Destinations, Table::Queue, Table::Eviction, Table::Shares];
+
 /// Rows that name a bundle.
 #[derive(Debug, Default)]
 struct Traces {
@@ -63,7 +67,7 @@ impl View<'_> {
                 traces.id = key.try_into().ok().map(BundleId::from_bytes);
             }
         }
-        for table in [Table::Identities, Table::Expiry, Table::Destinations, Table::Queue, Table::Eviction] {
+        for table in NAMING_TABLES {
             for row in self.rows(table, b"")? {
                 let Some((key, _)) = sound(row)? else { continue };
                 if number_at(table, key)? == number {

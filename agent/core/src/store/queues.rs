@@ -52,17 +52,11 @@ impl WriteTxn<'_> {
 
     /// Says why a bundle is kept.
     pub fn set_retention(&mut self, number: Number, retention: Retention) -> Result<(), StoreError> {
-        let Some(mut facts) = self.view().facts(number)? else { return Ok(()) };
-        facts.retention = retention;
-        self.put(Table::Facts, &number.key(), &facts.encode())?;
-        self.settle_evictability(number)
+        self.change_facts(number, |facts| facts.retention = retention)
     }
 
     /// Notes that a bundle's destination has it.
     pub fn mark_delivered(&mut self, number: Number) -> Result<(), StoreError> {
-        let Some(mut facts) = self.view().facts(number)? else { return Ok(()) };
-        facts.delivered = true;
-        self.put(Table::Facts, &number.key(), &facts.encode())?;
-        self.settle_evictability(number)
+        self.change_facts(number, |facts| facts.delivered = true)
     }
 }

@@ -142,10 +142,8 @@ impl WriteTxn<'_> {
 
     /// Says which edition of which record a bundle is, where that is known from outside its facts.
     pub(crate) fn list_record(&mut self, number: Number, place: RecordPlace) -> Result<(), StoreError> {
-        let Some(mut facts) = self.view().facts(number)? else { return Ok(()) };
-        facts.record = Some(place);
-        self.put(Table::Facts, &number.key(), &facts.encode())?;
-        match row(&facts) {
+        self.change_facts(number, |facts| facts.record = Some(place))?;
+        match self.view().facts(number)?.as_ref().and_then(row) {
             Some((key, body)) => self.put(Table::Records, &key, &body),
             None => Ok(()),
         }

@@ -8,9 +8,7 @@ use bundle_format::{BundleId, Eid};
 use crate::store::bundles::{IdRow, endpoint_key};
 use crate::store::check::Totals;
 use crate::store::facts::{behind, number_at};
-use crate::store::{
-    Fault, NeighborRecord, Number, Progress, Store, StoreError, Table, View, WriteTxn, eviction,
-};
+use crate::store::{Fault, NeighborRecord, Number, Progress, Store, StoreError, Table, View, WriteTxn};
 
 /// What a repair did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -121,10 +119,7 @@ impl WriteTxn<'_> {
         if was_queued {
             self.put(Table::Queue, &endpoint_key(facts.destination_number, number), b"")?;
         }
-        if self.view().is_evictable(&facts)? {
-            self.put(Table::Eviction, &eviction::row(&facts), b"")?;
-        }
-        Ok(())
+        self.write_evictability(&facts)
     }
 
     /// The number of an endpoint: the one that the list has, or the one that the facts have if the list has none.

@@ -74,11 +74,13 @@ pub enum Table {
     Members = 63,
     /// Worth ‖ number: bundles that may go when room is needed, the least valuable first.
     Eviction = 70,
+    /// Endpoint ‖ worth ‖ number: the same of each source and group.
+    Shares = 71,
 }
 
 impl Table {
     /// All of them, in the order of a repair: each behind those that it derives from.
-    pub(crate) const ALL: [Self; 33] = [
+    pub(crate) const ALL: [Self; 34] = [
         Self::Facts,
         Self::Contents,
         Self::Payloads,
@@ -96,6 +98,7 @@ impl Table {
         Self::Destinations,
         Self::Queue,
         Self::Eviction,
+        Self::Shares,
         Self::Records,
         Self::Hearings,
         Self::Delivered,
@@ -149,7 +152,8 @@ impl Table {
             | Self::SetCells
             | Self::Departures
             | Self::Members
-            | Self::Eviction => SHARED,
+            | Self::Eviction
+            | Self::Shares => SHARED,
         }
     }
 
@@ -209,6 +213,7 @@ impl std::fmt::Display for Table {
             Self::Departures => "index of ids that leave the set",
             Self::Members => "index of the set by partition",
             Self::Eviction => "index of what may go",
+            Self::Shares => "index of what may go by endpoint",
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use agent_core::config::Stance;
 use agent_core::refusal::{QuotaOf, Refusal};
-use agent_core::request::{CustodyTransfer, Order};
+use agent_core::request::{CustodyTransfer, Order, Request};
 use bundle_format::{
     BundleFlags, BundleId, CheckedBundle, CreationTimestamp, DtnTime, Metadata, NewBundle, Priority, Profile,
 };
@@ -23,7 +23,16 @@ fn node() -> Node {
 }
 
 /// A kilobyte from a node, without custody.
-fn bundle((source, sequence): (&str, u64), destination: &str, priority: Priority) -> CheckedBundle {
+fn bundle(source: (&str, u64), destination: &str, priority: Priority) -> CheckedBundle {
+    signed_by(source.0, source, destination, priority)
+}
+
+fn signed_by(
+    signer: &str,
+    (source, sequence): (&str, u64),
+    destination: &str,
+    priority: Priority,
+) -> CheckedBundle {
     NewBundle {
         destination: eid(destination),
         source: eid(&format!("dtn://{source}/")),
@@ -35,7 +44,7 @@ fn bundle((source, sequence): (&str, u64), destination: &str, priority: Priority
         hop_limit: None,
         metadata: Some(Metadata { priority, ..Metadata::default() }),
     }
-    .sign(&Profile::default(), &key(source), Bytes::from(vec![7; 1_000]))
+    .sign(&Profile::default(), &key(signer), Bytes::from(vec![7; 1_000]))
     .unwrap()
 }
 
@@ -120,23 +129,106 @@ fn where_everything_was_promised_the_next_is_refused() {
     assert!(matches!(refused, Err(Refusal::Quota { whose: QuotaOf::Node, .. })), "{refused:?}");
 }
 
-#[test]
-fn a_source_and_a_group_have_quotas_of_their_own() {
+/// A node with room for so many bundles of each source and each group.
+fn node_with_shares(of_source: u64, of_group: u64) -> Node {
     let mut settings = config("n");
-    (settings.source_quota_octets, settings.group_quota_octets) = (2_600, 3_900);
+    (settings.source_quota_octets, settings.group_quota_octets) = (of_source * 1_350, of_group * 1_350);
+    let mut node = Node::with(settings);
+    for source in ["a", "b", "c"] {
+        node.trust(source);
+    }
+    node
+}
+
+const GROUP: &str = "dtn://all/~news";
+
+#[test]
+fn a_source_at_its_quota_makes_room_among_its_own() {
+    let mut node = node_with_shares(2, 9);
+    let others = node.import(bundle(("b", 1), "dtn://far/x", Priority::Bulk)).unwrap();
+    let normal = taken(&mut node, 1, Priority::Normal);
+    let bulk = taken(&mut node, 2, Priority::Bulk);
+    let urgent = taken(&mut node, 3, Priority::Urgent);
+    assert!(!node.has(&bulk) && node.has(&normal), "the least urgent goes first");
+    let second = taken(&mut node, 4, Priority::Urgent);
+    assert!(!node.has(&normal) && node.has(&urgent) && node.has(&second) && node.has(&others));
+    let refused = node.import(bundle(("a", 5), "dtn://far/x", Priority::Normal));
+    assert_eq!(refused, Err(Refusal::Quota { whose: QuotaOf::Source, quota_octets: 2_700 }));
+    assert!(node.has(&urgent) && node.has(&second));
+    assert_sound(&node);
+}
+
+#[test]
+fn a_group_at_its_quota_makes_room_among_its_own_whoever_sent_it() {
+    let mut node = node_with_shares(9, 2);
+    let elsewhere = taken(&mut node, 1, Priority::Bulk);
+    let first = node.import(bundle(("a", 2), GROUP, Priority::Normal)).unwrap();
+    let second = node.import(bundle(("b", 1), GROUP, Priority::Normal)).unwrap();
+    let third = node.import(bundle(("c", 1), GROUP, Priority::Normal)).unwrap();
+    assert!(!node.has(&first) && [elsewhere, second, third].iter().all(|id| node.has(id)));
+    let refused = node.import(bundle(("a", 3), GROUP, Priority::Bulk));
+    assert_eq!(refused, Err(Refusal::Quota { whose: QuotaOf::Group, quota_octets: 2_700 }));
+    assert_sound(&node);
+}
+
+#[test]
+fn what_goes_for_the_source_counts_for_the_group_and_the_node_too() {
+    let mut settings = config("n");
+    settings.quota_octets = QUOTA;
+    (settings.source_quota_octets, settings.group_quota_octets) = (2_700, 4_050);
     let mut node = Node::with(settings);
     node.trust("a");
     node.trust("b");
-    let group = "dtn://all/~news";
-    for sequence in 0..2 {
-        node.import(bundle(("a", sequence), group, Priority::Normal)).unwrap();
-    }
-    let third = node.import(bundle(("a", 2), "dtn://far/x", Priority::Normal));
-    assert_eq!(third, Err(Refusal::Quota { whose: QuotaOf::Source, quota_octets: 2_600 }));
-    node.import(bundle(("b", 0), group, Priority::Normal)).unwrap();
-    let fourth = node.import(bundle(("b", 1), group, Priority::Normal));
-    assert_eq!(fourth, Err(Refusal::Quota { whose: QuotaOf::Group, quota_octets: 3_900 }));
-    node.import(bundle(("b", 2), "dtn://far/x", Priority::Normal)).unwrap();
+    let other = node.import(bundle(("b", 1), "dtn://far/x", Priority::Bulk)).unwrap();
+    let second = node.import(bundle(("b", 2), GROUP, Priority::Normal)).unwrap();
+    let first = node.import(bundle(("a", 1), GROUP, Priority::Normal)).unwrap();
+    let last = node.import(bundle(("a", 2), GROUP, Priority::Normal)).unwrap();
+    let newest = node.import(bundle(("a", 3), GROUP, Priority::Normal)).unwrap();
+    assert!(!node.has(&first), "the oldest of its source");
+    assert!([other, second, last, newest].iter().all(|id| node.has(id)), "and nothing else");
+    assert_sound(&node);
+}
+
+#[test]
+fn nothing_goes_for_the_source_where_the_group_has_no_room() {
+    let mut node = node_with_shares(2, 1);
+    let bulk: Vec<BundleId> = (1..3).map(|sequence| taken(&mut node, sequence, Priority::Bulk)).collect();
+    let urgent = node.import(bundle(("b", 1), GROUP, Priority::Urgent)).unwrap();
+    let refused = node.import(bundle(("a", 3), GROUP, Priority::Normal));
+    assert_eq!(refused, Err(Refusal::Quota { whose: QuotaOf::Group, quota_octets: 1_350 }));
+    assert!(bulk.iter().all(|id| node.has(id)) && node.has(&urgent));
+}
+
+#[test]
+fn what_waits_for_an_application_does_not_go_for_its_source() {
+    let mut node = node_with_shares(2, 9);
+    node.ask(Request::Subscribe { group: eid(GROUP) });
+    let waiting: Vec<BundleId> =
+        (1..3).map(|sequence| node.import(bundle(("a", sequence), GROUP, Priority::Bulk)).unwrap()).collect();
+    let refused = node.import(bundle(("a", 3), GROUP, Priority::Urgent));
+    assert_eq!(refused, Err(Refusal::Quota { whose: QuotaOf::Source, quota_octets: 2_700 }));
+    assert!(waiting.iter().all(|id| node.has(id)));
+    let number = node.queued(GROUP).unwrap();
+    node.ask(Request::Consume { endpoint: eid(GROUP), number });
+    node.import(bundle(("a", 4), GROUP, Priority::Urgent)).unwrap();
+    assert!(!node.has(&waiting[0]) && node.has(&waiting[1]), "what was taken may go");
+    assert_sound(&node);
+}
+
+/// Anybody can claim a source: that its quota is used up by it is bad enough.
+#[test]
+fn nobody_displaces_the_bundles_of_a_source_by_claiming_to_be_it() {
+    let mut settings = config("n");
+    (settings.source_quota_octets, settings.strangers) = (2_700, Stance::Carry);
+    let mut node = Node::with(settings);
+    node.trust("a");
+    let claim = |sequence| signed_by("mallory", ("a", sequence), "dtn://far/x", Priority::Urgent);
+    let real = taken(&mut node, 1, Priority::Bulk);
+    let forged = node.import(claim(2)).unwrap();
+    let second = node.import(claim(3)).unwrap();
+    assert!(node.has(&real) && !node.has(&forged) && node.has(&second));
+    let last = taken(&mut node, 4, Priority::Urgent);
+    assert!(!node.has(&real) && node.has(&last));
     assert_sound(&node);
 }
 

@@ -1,0 +1,301 @@
+//! One engine, and all its sessions with the engine at the other end of a link.
+//!
+//! The caller's contract, in four kinds of methods; time is passed to those that need it:
+//! - *inputs* say what happened: [`Engine::handle_segments`], [`Engine::handle_timeout`], [`Engine::suspend`],
+//!   [`Engine::resume`], and from the agent [`Engine::send_begin`], [`Engine::send_octets`], [`Engine::send_abandon`],
+//!   [`Engine::accept`], [`Engine::refuse`];
+//! - *outputs*: [`Engine::poll_event`] until `None` after every input; [`Engine::poll_transmit`] whenever the link has room for a
+//!   segment, which counts as transmitted at that moment;
+//! - *questions*: [`Engine::takes_transfer`], [`Engine::room`], [`Engine::has_segment`], [`Engine::poll_timeout`].
+//!
+//! Memory is bounded by the options, whatever the neighbor sends. Events that are not taken fill the buffers of received
+//! blocks, and segments that do not fit are as if they had been lost.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use convergence_layer::{RefusalReason, TransferId};
+
+use crate::cancelling::Cancelling;
+use crate::decoding;
+use crate::inbound::Inbound;
+use crate::options::{InvalidOptions, Options};
+use crate::reason::CancelReason;
+use crate::segment::{Content, Segment, SessionId, Side};
+use crate::sending::{Reported, Sending};
+use crate::shared::{Counters, Event, Shared};
+
+/// The largest first session number: others keep theirs in 32 bits, and ours grow by one.
+const FIRST_SESSION_MAX: u64 = (1 << 31) - 1;
+
+/// Our engine, as one neighbor knows it.
+#[derive(Debug)]
+pub struct Engine {
+    shared: Shared,
+    next_session: u64,
+    /// Our sessions, by number.
+    sending: BTreeMap<u64, Sending>,
+    /// Their numbers, by transfer.
+    transfers: BTreeMap<TransferId, u64>,
+    inbound: Inbound,
+    cancelling: Cancelling,
+    suspended_at: Option<Instant>,
+}
+
+impl Engine {
+    /// An engine without sessions. `seed` shall be random: what strangers must not guess is drawn from it.
+    pub fn new(options: Options, seed: u64) -> Result<Self, InvalidOptions> {
+        options.check()?;
+        let mut shared = Shared::new(options, seed);
+        Ok(Self {
+            next_session: shared.random.up_to(FIRST_SESSION_MAX),
+            shared,
+            sending: BTreeMap::new(),
+            transfers: BTreeMap::new(),
+            inbound: Inbound::default(),
+            cancelling: Cancelling::default(),
+            suspended_at: None,
+        })
+    }
+
+    /// Whether another transfer can begin.
+    pub fn takes_transfer(&self) -> bool {
+        self.sending.len() < self.shared.options.sending_max
+    }
+
+    /// How many octets of our blocks can be taken now. A piece may be larger, if this is not 0.
+    pub fn room(&self) -> usize {
+        self.shared.options.window.saturating_sub(self.shared.held)
+    }
+
+    /// The agent sends a block of `length` octets, at least one. Urgent ones overtake others between two segments.
+    ///
+    /// # Panics
+    /// If the transfer is under way, or empty.
+    pub fn send_begin(&mut self, transfer: TransferId, length: u64, urgent: bool) {
+        assert!(length > 0, "a block has an octet at least");
+        let number = self.next_session;
+        self.next_session += 1;
+        let session = SessionId { originator: self.shared.options.engine, number };
+        let mut sending = Sending::new(session, transfer, length, &mut self.shared);
+        sending.urgent = urgent;
+        assert!(self.transfers.insert(transfer, number).is_none(), "a transfer begins once");
+        self.sending.insert(number, sending);
+    }
+
+    /// The next octets of a block. Those of one that was refused are ignored.
+    ///
+    /// # Panics
+    /// If they are more than the block's length.
+    pub fn send_octets(&mut self, transfer: TransferId, octets: Bytes) {
+        let Some(sending) = self.transfers.get(&transfer).and_then(|number| self.sending.get_mut(number))
+        else {
+            return;
+        };
+        let is_within = u64::try_from(octets.len()).is_ok_and(|length| length <= sending.wanted());
+        assert!(is_within, "a block has the octets that its length says");
+        sending.push(octets, &mut self.shared);
+    }
+
+    /// The agent gives up sending a block (§4.2). No event follows.
+    pub fn send_abandon(&mut self, transfer: TransferId) {
+        if let Some(number) = self.transfers.get(&transfer).copied() {
+            self.cancel_sending(number, CancelReason::ClientService);
+        }
+    }
+
+    /// A received block is in the store, durably: the neighbor may be told. Of others than those in [`Event::Received`] nothing
+    /// is accepted.
+    pub fn accept(&mut self, transfer: TransferId) {
+        self.inbound.accept(transfer, &mut self.shared);
+    }
+
+    /// A block is not wanted, at any time. Events of it that were made already may still come, and no others.
+    pub fn refuse(&mut self, transfer: TransferId, reason: RefusalReason) {
+        self.inbound.refuse(transfer, reason.into(), &mut self.cancelling, &mut self.shared);
+    }
+
+    /// A datagram or frame arrived: one or several segments (§5). What cannot be read ends it.
+    pub fn handle_segments(&mut self, now: Instant, mut octets: &[u8]) {
+        while !octets.is_empty() {
+            let Ok((segment, length)) = decoding::segment(octets) else {
+                self.shared.counters.segments_discarded += 1;
+                return;
+            };
+            self.handle_segment(now, &segment);
+            octets = octets.get(length..).unwrap_or_default();
+        }
+    }
+
+    fn handle_segment(&mut self, now: Instant, segment: &Segment<'_>) {
+        let session = segment.session;
+        let options = &self.shared.options;
+        let is_ours = session.originator == options.engine;
+        let is_theirs = options.remote_engines.contains(&session.originator);
+        match &segment.content {
+            Content::Data(data) if is_theirs => {
+                self.inbound.data(now, session, data, &mut self.cancelling, &mut self.shared);
+            }
+            Content::Report(report) if is_ours => self.handle_report(now, session, report),
+            Content::ReportAck { report } if is_theirs => {
+                self.inbound.acknowledged(now, session, *report, &mut self.shared);
+            }
+            Content::Cancel { by: Side::Sender, .. } if is_theirs => {
+                self.shared.answer(session, Content::CancelAck { by: Side::Sender });
+                self.inbound.given_up(session, &mut self.shared);
+            }
+            Content::Cancel { by: Side::Receiver, reason } if is_ours => {
+                self.shared.answer(session, Content::CancelAck { by: Side::Receiver });
+                self.refused(session.number, CancelReason::from_code(*reason));
+            }
+            Content::CancelAck { by: Side::Sender } if is_ours => {
+                self.cancelling.acknowledged(now, session, Side::Sender, &mut self.shared);
+            }
+            Content::CancelAck { by: Side::Receiver } if is_theirs => {
+                self.cancelling.acknowledged(now, session, Side::Receiver, &mut self.shared);
+            }
+            _ => self.shared.counters.segments_discarded += 1,
+        }
+    }
+
+    /// §6.13: acknowledged whether or not the session is known.
+    fn handle_report(&mut self, now: Instant, session: SessionId, report: &crate::segment::Report) {
+        let reported = match self.sending.get_mut(&session.number) {
+            Some(sending) => sending.handle_report(now, report, &mut self.shared),
+            None => Reported::Noted,
+        };
+        if reported == Reported::Ignored {
+            self.shared.counters.segments_discarded += 1;
+            return;
+        }
+        self.shared.answer(session, Content::ReportAck { report: report.serial });
+        if reported == Reported::Complete
+            && let Some(transfer) = self.close_sending(session.number)
+        {
+            self.shared.events.push_back(Event::Sent { transfer });
+        }
+    }
+
+    fn refused(&mut self, number: u64, reason: CancelReason) {
+        if let Some(transfer) = self.close_sending(number) {
+            self.shared.events.push_back(Event::Refused { transfer, reason: reason.into() });
+        }
+    }
+
+    /// §6.20.
+    fn close_sending(&mut self, number: u64) -> Option<TransferId> {
+        let mut sending = self.sending.remove(&number)?;
+        sending.release_all(&mut self.shared);
+        self.transfers.remove(&sending.transfer);
+        Some(sending.transfer)
+    }
+
+    /// §4.2, §6.19: the neighbor is told if it may have heard of the session.
+    fn cancel_sending(&mut self, number: u64, reason: CancelReason) -> Option<TransferId> {
+        let sending = self.sending.get(&number)?;
+        if sending.has_begun() {
+            self.cancelling.cancel(sending.session, Side::Sender, reason, &mut self.shared);
+        }
+        self.close_sending(number)
+    }
+
+    /// The link has room: writes the next segment into `segment`, which is cleared, and says whether there is one.
+    pub fn poll_transmit(&mut self, now: Instant, segment: &mut Vec<u8>) -> bool {
+        segment.clear();
+        if self.suspended_at.is_some() {
+            return false;
+        }
+        if let Some(answer) = self.shared.next_answer() {
+            return answer.encode(self.shared.options.segment_max, segment);
+        }
+        self.inbound.poll_segment(now, &mut self.shared, segment)
+            || self.cancelling.poll_segment(now, &self.shared, segment)
+            || self.poll_data(now, true, segment)
+            || self.poll_data(now, false, segment)
+    }
+
+    fn poll_data(&mut self, now: Instant, urgent: bool, segment: &mut Vec<u8>) -> bool {
+        let shared = &mut self.shared;
+        let mut sessions = self.sending.values_mut().filter(|sending| sending.urgent == urgent);
+        sessions.any(|sending| sending.poll_segment(now, shared, segment).is_some())
+    }
+
+    /// Whether [`Engine::poll_transmit`] has a segment.
+    pub fn has_segment(&self) -> bool {
+        self.suspended_at.is_none()
+            && (self.shared.has_answers()
+                || self.inbound.has_segment()
+                || self.cancelling.has_segment()
+                || self.sending.values().any(|sending| sending.has_segment(&self.shared)))
+    }
+
+    /// The next event for the agent.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        if let Some(event) = self.shared.events.pop_front() {
+            return Some(event);
+        }
+        self.inbound.hand_up(&mut self.shared)
+    }
+
+    /// When to call [`Engine::handle_timeout`]; early or repeated calls are harmless.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.suspended_at.is_some() {
+            return None;
+        }
+        let sending = self.sending.values().filter_map(Sending::deadline).min();
+        sending.into_iter().chain(self.inbound.deadline()).chain(self.cancelling.deadline()).min()
+    }
+
+    /// The time that [`Engine::poll_timeout`] told may have come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.poll_timeout().is_none_or(|at| at > now) {
+            return;
+        }
+        let mut exceeded = Vec::new();
+        for (number, sending) in &mut self.sending {
+            if sending.handle_timeout(now, &mut self.shared) {
+                exceeded.push(*number);
+            }
+        }
+        for number in exceeded {
+            let reason = CancelReason::RetransmissionLimit;
+            if let Some(transfer) = self.cancel_sending(number, reason) {
+                self.shared.events.push_back(Event::Refused { transfer, reason: reason.into() });
+            }
+        }
+        self.inbound.handle_timeout(now, &mut self.cancelling, &mut self.shared);
+        self.cancelling.handle_timeout(now, &mut self.shared);
+    }
+
+    /// The contact is down (§6.5): nothing is transmitted and no timer runs.
+    pub fn suspend(&mut self, now: Instant) {
+        self.suspended_at.get_or_insert(now);
+    }
+
+    /// The contact is up again (§6.6): what was awaited is awaited as much longer as it was down.
+    pub fn resume(&mut self, now: Instant) {
+        let Some(since) = self.suspended_at.take() else { return };
+        let by = now.saturating_duration_since(since);
+        for sending in self.sending.values_mut() {
+            sending.delay(by);
+        }
+        self.inbound.delay(by);
+        self.cancelling.delay(by);
+    }
+
+    /// The smoothed round trip, once one was measured.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.shared.rtt.smoothed()
+    }
+
+    /// What was counted since the engine began.
+    pub fn counters(&self) -> Counters {
+        self.shared.counters
+    }
+
+    /// Octets of our blocks that are held, and octets of the neighbor's that wait for the agent.
+    pub fn memory(&self) -> (usize, usize) {
+        (self.shared.held, self.shared.buffered)
+    }
+}

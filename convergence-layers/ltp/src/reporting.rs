@@ -1,0 +1,241 @@
+//! What we tell a sender of what we received (RFC 5326 §6.8, §6.11, §6.14), and what we keep back.
+//!
+//! A report is a promise (§6.22), and the one that completes the red part is what a sender takes for arrival. Until the agent
+//! has accepted the block, one octet is therefore left out of every report's scope: the last of the red part, so that a
+//! report of several segments, as §6.11 has it, is completed later. Where only the last octet was received, it is the first.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use crate::ranges::Ranges;
+use crate::sdnv;
+use crate::segment::{Checkpoint, Claim, Content, Report, Segment, SessionId};
+use crate::shared::{Awaited, Shared};
+
+/// Reports of one session that await their acknowledgement. Checkpoints beyond are not answered: they are repeated.
+const REPORTS_MAX: usize = 64;
+/// Checkpoints, and scopes of reports, that are remembered.
+const REMEMBERED_MAX: usize = 128;
+/// The largest first serial number: two octets, as CCSDS 734.1 has it.
+const FIRST_SERIAL_MAX: u64 = (1 << 14) - 1;
+
+/// The reports of one session.
+#[derive(Debug)]
+pub(crate) struct Reporting {
+    session: SessionId,
+    next_serial: u64,
+    /// The end of the last primary report.
+    primary_upper: u64,
+    /// Those that are not acknowledged, by serial number.
+    reports: BTreeMap<u64, Outstanding>,
+    /// Recent reports' serial numbers and lower bounds.
+    lower_bounds: VecDeque<(u64, u64)>,
+    /// Recent checkpoints and the serial numbers of their reports.
+    answered: VecDeque<(u64, Range<u64>)>,
+    /// Whether the first octet is kept back, not the last.
+    keeps_first: bool,
+}
+
+#[derive(Debug)]
+struct Outstanding {
+    report: Report,
+    awaited: Awaited,
+}
+
+/// What a report is about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reception<'a> {
+    pub(crate) received: &'a Ranges,
+    /// The length of the red part, once it is known.
+    pub(crate) red_length: Option<u64>,
+    pub(crate) is_accepted: bool,
+}
+
+impl Reporting {
+    pub(crate) fn new(session: SessionId, shared: &mut Shared) -> Self {
+        Self {
+            session,
+            next_serial: shared.random.up_to(FIRST_SERIAL_MAX),
+            primary_upper: 0,
+            reports: BTreeMap::new(),
+            lower_bounds: VecDeque::new(),
+            answered: VecDeque::new(),
+            keeps_first: false,
+        }
+    }
+
+    /// The serial number that a report would have now.
+    pub(crate) fn next_serial(&self) -> u64 {
+        self.next_serial
+    }
+
+    /// Whether all reports are acknowledged.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.reports.is_empty()
+    }
+
+    /// Answers a checkpoint at the end of `segment`.
+    pub(crate) fn checkpoint(
+        &mut self,
+        checkpoint: Checkpoint,
+        end: u64,
+        reception: Reception<'_>,
+        shared: &Shared,
+    ) {
+        let known = self.answered.iter().find(|(serial, _)| *serial == checkpoint.serial);
+        if let Some((_, reports)) = known.cloned() {
+            if self.repeat(reports) {
+                return;
+            }
+            self.answered.retain(|(serial, _)| *serial != checkpoint.serial);
+        }
+        if self.reports.len() >= REPORTS_MAX {
+            return;
+        }
+        let Some(scope) = self.scope(checkpoint, end, reception) else { return };
+        if checkpoint.report == 0 {
+            self.primary_upper = self.primary_upper.max(scope.end);
+        }
+        self.issue(checkpoint.serial, scope, reception.received, shared);
+    }
+
+    /// The block is accepted: all of the red part is claimed, and older reports need no acknowledgement any more.
+    pub(crate) fn complete(&mut self, checkpoint: u64, red_length: u64, received: &Ranges, shared: &Shared) {
+        self.reports.clear();
+        self.issue(checkpoint, 0..red_length, received, shared);
+    }
+
+    /// Transmits the reports of these numbers again that are not acknowledged; says whether there are any (§6.8).
+    fn repeat(&mut self, serials: Range<u64>) -> bool {
+        let mut is_any = false;
+        for (_, outstanding) in self.reports.range_mut(serials) {
+            outstanding.awaited.is_due = true;
+            is_any = true;
+        }
+        is_any
+    }
+
+    /// What a report to the checkpoint is about, without what is kept back (§6.11).
+    fn scope(&mut self, checkpoint: Checkpoint, end: u64, reception: Reception<'_>) -> Option<Range<u64>> {
+        let lower = match checkpoint.report {
+            0 => self.primary_upper,
+            report => self.lower_bounds.iter().find(|(serial, _)| *serial == report).map_or(0, |(_, l)| *l),
+        };
+        let Some(red_length) = reception.red_length.filter(|_| !reception.is_accepted) else {
+            return claimed_scope(lower, end, reception.received);
+        };
+        if self.keeps_first {
+            let first = u64::from(reception.received.contains(&(0..1)));
+            return claimed_scope(lower.max(first), end, reception.received)
+                .map(|scope| scope.start.max(first)..scope.end)
+                .filter(|scope| !scope.is_empty());
+        }
+        let scope = claimed_scope(lower, end.min(red_length - 1), reception.received);
+        if scope.is_none() && !reception.received.contains(&(0..1)) {
+            self.keeps_first = true;
+            return claimed_scope(0, end, reception.received);
+        }
+        scope
+    }
+
+    /// Makes a report, in as many segments as it takes.
+    fn issue(&mut self, checkpoint: u64, scope: Range<u64>, received: &Ranges, shared: &Shared) {
+        let first = self.next_serial;
+        let mut runs = received.within(scope.clone()).peekable();
+        let mut lower = scope.start;
+        while runs.peek().is_some() {
+            let mut report = self.begin(checkpoint, lower, scope.end);
+            let mut room = claims_room(self.session, &report, shared);
+            while let Some(claim) = runs.peek().map(|run| claim(lower, run)) {
+                let octets = sdnv::len(claim.offset) + sdnv::len(claim.length);
+                // A segment of the shortest length takes one claim of any size.
+                if octets > room && !report.claims.is_empty() {
+                    report.upper =
+                        report.claims.last().map_or(lower, |last| lower + last.offset + last.length);
+                    break;
+                }
+                room = room.saturating_sub(octets);
+                report.claims.push(claim);
+                runs.next();
+            }
+            lower = report.upper;
+            self.reports.insert(report.serial, Outstanding { report, awaited: Awaited::due() });
+        }
+        self.answered.retain(|(serial, _)| *serial != checkpoint);
+        remember(&mut self.answered, (checkpoint, first..self.next_serial));
+    }
+
+    fn begin(&mut self, checkpoint: u64, lower: u64, upper: u64) -> Report {
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        remember(&mut self.lower_bounds, (serial, lower));
+        Report { serial, checkpoint, upper, lower, claims: Vec::new() }
+    }
+
+    /// A report was acknowledged (§6.14).
+    pub(crate) fn acknowledged(&mut self, now: Instant, serial: u64, shared: &mut Shared) {
+        if let Some(outstanding) = self.reports.remove(&serial) {
+            outstanding.awaited.answered(now, shared);
+        }
+    }
+
+    pub(crate) fn poll_segment(&mut self, now: Instant, shared: &Shared, out: &mut Vec<u8>) -> bool {
+        let Some(outstanding) = self.reports.values_mut().find(|o| o.awaited.is_due) else { return false };
+        outstanding.awaited.transmitted(now, shared);
+        let content = Content::Report(outstanding.report.clone());
+        Segment { session: self.session, content }.encode(shared.options.segment_max, out)
+    }
+
+    pub(crate) fn has_segment(&self) -> bool {
+        self.reports.values().any(|outstanding| outstanding.awaited.is_due)
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.reports.values().filter_map(|outstanding| outstanding.awaited.deadline()).min()
+    }
+
+    /// Handles what is overdue; says whether a report was transmitted too often.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, shared: &mut Shared) -> bool {
+        let mut is_exceeded = false;
+        for outstanding in self.reports.values_mut() {
+            is_exceeded |= outstanding.awaited.expire(now, shared);
+        }
+        is_exceeded
+    }
+
+    pub(crate) fn delay(&mut self, by: Duration) {
+        for outstanding in self.reports.values_mut() {
+            outstanding.awaited.delay(by);
+        }
+    }
+}
+
+/// The scope, with 0 as its lower bound where it would be empty or claim nothing: §6.11 allows that, and a checkpoint that was
+/// overtaken is answered. `None` where even then nothing could be claimed.
+fn claimed_scope(lower: u64, upper: u64, received: &Ranges) -> Option<Range<u64>> {
+    [lower, 0]
+        .into_iter()
+        .map(|lower| lower..upper)
+        .find(|scope| received.within(scope.clone()).next().is_some())
+}
+
+fn claim(lower: u64, run: &Range<u64>) -> Claim {
+    Claim { offset: run.start - lower, length: run.end - run.start }
+}
+
+/// How many octets a report has for its claims.
+fn claims_room(session: SessionId, report: &Report, shared: &Shared) -> usize {
+    let numbers =
+        [session.originator, session.number, report.serial, report.checkpoint, report.upper, report.lower];
+    let head: usize = numbers.iter().map(|number| sdnv::len(*number)).sum();
+    // Two octets of the header, and up to three for the number of claims.
+    shared.options.segment_max.saturating_sub(head + 5)
+}
+
+fn remember<T>(list: &mut VecDeque<T>, item: T) {
+    if list.len() >= REMEMBERED_MAX {
+        list.pop_front();
+    }
+    list.push_back(item);
+}

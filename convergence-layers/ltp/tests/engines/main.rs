@@ -1,0 +1,11 @@
+//! Two engines over links that lose, double, hold up and corrupt segments, in virtual time.
+
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "numbers of tests are small, and a test that goes wrong shall panic"
+)]
+
+mod arriving;
+mod dice;
+mod world;

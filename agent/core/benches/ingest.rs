@@ -87,8 +87,13 @@ fn config(source: &NodeKey) -> Config {
 
 fn agent_contact(agent: &mut Agent, store: &Store) {
     let mut txn = store.write().unwrap();
-    let opened =
-        Input::ContactOpened { contact: 1, link: "bench".into(), declared: None, transfer_mru: u64::MAX };
+    let opened = Input::ContactOpened {
+        contact: 1,
+        link: "bench".into(),
+        declared: None,
+        transfer_mru: u64::MAX,
+        octets_per_second: None,
+    };
     agent.handle(NOW, opened, &mut txn).unwrap();
     txn.commit().unwrap();
     while agent.poll_output().is_some() {}

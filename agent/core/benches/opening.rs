@@ -104,7 +104,13 @@ impl Node {
     fn open(&mut self) -> Vec<Bytes> {
         self.contact += 1;
         let (link, transfer_mru) = ("bench".to_owned(), u64::MAX);
-        self.step(Input::ContactOpened { contact: self.contact, link, declared: None, transfer_mru })
+        self.step(Input::ContactOpened {
+            contact: self.contact,
+            link,
+            declared: None,
+            transfer_mru,
+            octets_per_second: None,
+        })
     }
 
     fn hear(&mut self, message: Bytes) -> Vec<Bytes> {

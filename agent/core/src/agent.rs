@@ -12,7 +12,7 @@ use bundle_format::{BundleId, CreationTimestamp, Eid};
 
 use crate::announcing::AskedFor;
 use crate::config::Config;
-use crate::contact::Contact;
+use crate::contact::{Capacity, Contact};
 use crate::custody::Custody;
 use crate::dice::Dice;
 use crate::input::{ContactId, Input};
@@ -99,8 +99,9 @@ impl Agent {
     pub fn handle(&mut self, now: Now, input: Input, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
         self.now = now.node;
         match input {
-            Input::ContactOpened { contact, link, declared, transfer_mru } => {
-                self.contact_opened(now, contact, Contact::new(link, declared, transfer_mru), store)?;
+            Input::ContactOpened { contact, link, declared, transfer_mru, octets_per_second } => {
+                let new = Contact::new(link, declared, Capacity { transfer_mru, octets_per_second });
+                self.contact_opened(now, contact, new, store)?;
             }
             Input::ContactClosed { contact } => {
                 self.contacts.remove(&contact);

@@ -11,7 +11,7 @@ use crate::giving::Giving;
 use crate::input::TransferId;
 use crate::listing::Listing;
 use crate::message::Hello;
-use crate::output::Standing;
+use crate::output::{Lane, Standing};
 use crate::pouring::Pour;
 use crate::reconciling::Exchanges;
 use crate::store::Number;
@@ -23,6 +23,13 @@ pub(crate) const WINDOW_BUNDLES: usize = 256;
 /// Octets that may be under way to one neighbor at a time; one bundle may always be. They wait in the store, not in
 /// memory; several large bundles keep the link busy while the first awaits its answer.
 pub(crate) const WINDOW_OCTETS: u64 = 64 << 20;
+/// Where a link says how fast it is, no more is under way than it carries in this time: what is handed to it cannot be
+/// overtaken any more, or only by the express lane.
+const WINDOW_SECONDS: u64 = 60;
+/// Octets that may be under way to one neighbor at a time on a slow link.
+const WINDOW_OCTETS_MIN: u64 = 16 << 10;
+/// Bundles that may be under way in the express lane beside a full window.
+const EXPRESS_BUNDLES: usize = 8;
 /// Bundles that may wait for one neighbor in memory; what is beyond stays in the store and is found again.
 pub(crate) const PENDING_MAX: usize = 8192;
 /// Contact messages that may be under way to one neighbor; a neighbor that asks faster is not answered.
@@ -33,12 +40,21 @@ const FRAMING_OCTETS: u64 = 256;
 /// The order in which bundles go to a neighbor: signals first, then by priority, then by age.
 pub(crate) type Rank = (u8, Number);
 
+/// Administrative records have the rank 0 and urgent bundles 1 ([`crate::store::BundleFacts::rank`]).
+const EXPRESS_RANK_MAX: u8 = 1;
+
+/// The lane of a bundle of this rank: administrative records and urgent bundles go past the others.
+pub(crate) fn lane_of(rank: Rank) -> Lane {
+    if rank.0 <= EXPRESS_RANK_MAX { Lane::Express } else { Lane::Ordinary }
+}
+
 /// One contact.
 #[derive(Debug)]
 pub(crate) struct Contact {
     pub(crate) link: String,
     pub(crate) declared: Option<Eid>,
     pub(crate) transfer_mru: u64,
+    pub(crate) octets_per_second: Option<u64>,
     pub(crate) nonce: [u8; 16],
     /// What the neighbor says of itself, signed.
     pub(crate) claim: Option<Claim>,
@@ -63,6 +79,7 @@ pub(crate) struct Contact {
     in_flight: BTreeMap<TransferId, InFlight>,
     bundles_in_flight: BTreeSet<Number>,
     octets_in_flight: u64,
+    express_in_flight: usize,
     /// Payloads of which the neighbor has the beginning, and gets the rest.
     pub(crate) pours: Vec<Pour>,
     /// Large bundles that it was offered, and has not answered for.
@@ -71,6 +88,13 @@ pub(crate) struct Contact {
     pub(crate) asked: BTreeSet<Number>,
     parts_in_flight: usize,
     next_transfer: TransferId,
+}
+
+/// What a link can carry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Capacity {
+    pub(crate) transfer_mru: u64,
+    pub(crate) octets_per_second: Option<u64>,
 }
 
 /// What a signed Hello said.
@@ -92,11 +116,12 @@ pub(crate) enum InFlight {
 }
 
 impl Contact {
-    pub(crate) fn new(link: String, declared: Option<Eid>, transfer_mru: u64) -> Self {
+    pub(crate) fn new(link: String, declared: Option<Eid>, capacity: Capacity) -> Self {
         Self {
             link,
             declared,
-            transfer_mru,
+            transfer_mru: capacity.transfer_mru,
+            octets_per_second: capacity.octets_per_second,
             nonce: [0; 16],
             claim: None,
             standing: None,
@@ -113,6 +138,7 @@ impl Contact {
             in_flight: BTreeMap::new(),
             bundles_in_flight: BTreeSet::new(),
             octets_in_flight: 0,
+            express_in_flight: 0,
             pours: Vec::new(),
             offered: BTreeMap::new(),
             asked: BTreeSet::new(),
@@ -136,6 +162,7 @@ impl Contact {
         if let InFlight::Bundle { rank, octets, .. } = &flight {
             self.bundles_in_flight.insert(rank.1);
             self.octets_in_flight += octets;
+            self.express_in_flight += usize::from(lane_of(*rank) == Lane::Express);
         }
         self.parts_in_flight += usize::from(matches!(flight, InFlight::Part { .. }));
         self.in_flight.insert(transfer, flight);
@@ -148,13 +175,27 @@ impl Contact {
         if let InFlight::Bundle { rank, octets, .. } = &flight {
             self.bundles_in_flight.remove(&rank.1);
             self.octets_in_flight -= octets;
+            self.express_in_flight -= usize::from(lane_of(*rank) == Lane::Express);
         }
         self.parts_in_flight -= usize::from(matches!(flight, InFlight::Part { .. }));
         Some(flight)
     }
 
-    pub(crate) fn has_window(&self) -> bool {
-        self.bundles_in_flight.len() < WINDOW_BUNDLES && self.octets_in_flight < WINDOW_OCTETS
+    /// Whether another bundle may be under way in that lane. One bundle always may, so a large one can fill the window
+    /// of a slow link for long: a few go past it.
+    pub(crate) fn has_window(&self, lane: Lane) -> bool {
+        let most = match self.octets_per_second {
+            Some(rate) => rate.saturating_mul(WINDOW_SECONDS).clamp(WINDOW_OCTETS_MIN, WINDOW_OCTETS),
+            None => WINDOW_OCTETS,
+        };
+        let has_room = self.bundles_in_flight.len() < WINDOW_BUNDLES && self.octets_in_flight < most;
+        has_room || lane == Lane::Express && self.express_in_flight < EXPRESS_BUNDLES
+    }
+
+    /// How long one message of so many octets takes on the link, in milliseconds: nothing to speak of where the layer
+    /// does not say how fast it is.
+    pub(crate) fn transit_ms(&self, octets: u64) -> u64 {
+        self.octets_per_second.map_or(0, |rate| octets.saturating_mul(1000) / rate.max(1))
     }
 
     pub(crate) fn has_bundles_in_flight(&self) -> bool {

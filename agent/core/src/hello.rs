@@ -24,6 +24,8 @@ use crate::vicinity::Surroundings;
 /// How long a neighbor may stay silent before it counts as foreign: three times a slow satellite round trip and a
 /// store that is busy.
 const HELLO_PATIENCE_MS: u64 = 10_000;
+/// What a Hello and the answer to it take on the link together, amply: slow lines need that much longer.
+const HELLOS_OCTETS: u64 = 2_048;
 /// Groups that a Hello names which asks for everything.
 const NAMED_MAX: usize = 64;
 
@@ -36,7 +38,8 @@ impl Agent {
         store: &mut WriteTxn<'_>,
     ) -> Result<(), StoreError> {
         contact.nonce = self.dice.roll();
-        contact.hello_deadline = Some(now.node.after_ms(HELLO_PATIENCE_MS));
+        let patience = HELLO_PATIENCE_MS.saturating_add(contact.transit_ms(HELLOS_OCTETS));
+        contact.hello_deadline = Some(now.node.after_ms(patience));
         self.contacts.insert(id, contact);
         self.say_hello(now, id, None, store)
     }

@@ -28,6 +28,8 @@ pub enum Input {
         declared: Option<Eid>,
         /// The largest bundle that the neighbor takes, in octets.
         transfer_mru: u64,
+        /// Octets that the link carries in a second, where the convergence layer knows.
+        octets_per_second: Option<u64>,
     },
     /// The link is gone, and with it every transfer that was not answered.
     ContactClosed {
@@ -122,6 +124,8 @@ pub enum Input {
 pub enum SendOutcome {
     /// The neighbor has it and answers for it.
     Sent,
+    /// Its octets have left by a layer that never learns whether they arrived.
+    Left,
     /// The neighbor has had it before.
     AlreadyThere,
     /// The neighbor has no room now.

@@ -79,6 +79,17 @@ pub struct Parcel {
     pub payload: ParcelPayload,
     /// Everything after the payload's octets.
     pub tail: Bytes,
+    /// Whether it may overtake what is under way already, where the link can do that.
+    pub lane: Lane,
+}
+
+/// Which of a link's two lanes a bundle takes, where it has two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// One bundle after another.
+    Ordinary,
+    /// Past those: messages of the contact, administrative records, urgent bundles.
+    Express,
 }
 
 impl Parcel {

@@ -4,10 +4,10 @@ use bundle_format::{BundleFlags, BundleId, Head, NewBundle};
 use bytes::Bytes;
 
 use crate::agent::Agent;
-use crate::contact::{Contact, InFlight, Rank};
+use crate::contact::{Contact, InFlight, Rank, lane_of};
 use crate::input::{ContactId, SendOutcome, TransferId};
 use crate::message::ContactMessage;
-use crate::output::{NotTaken, Notice, Output, Parcel, ParcelPayload, Standing};
+use crate::output::{Lane, NotTaken, Notice, Output, Parcel, ParcelPayload, Standing};
 use crate::reporting::Assertion;
 use crate::store::{StoreError, StoredBundle, WriteTxn};
 use crate::time::{NodeTime, Now};
@@ -45,6 +45,10 @@ impl Agent {
         store: &mut WriteTxn<'_>,
     ) -> Result<(), StoreError> {
         let Some(contact) = self.contacts.get_mut(&id) else { return Ok(()) };
+        let lane = match flight {
+            InFlight::Part { .. } => Lane::Ordinary,
+            InFlight::Message | InFlight::Bundle { .. } => Lane::Express,
+        };
         let transfer = contact.launch(flight);
         let draft = NewBundle {
             hop_limit: Some(1),
@@ -61,7 +65,8 @@ impl Agent {
         }
         .expect("a message of bounded size in a bundle of our own making");
         let head = bundle.head().bytes().clone();
-        let parcel = Parcel { head, payload: ParcelPayload::Inline(payload), tail: bundle.tail().clone() };
+        let (payload, tail) = (ParcelPayload::Inline(payload), bundle.tail().clone());
+        let parcel = Parcel { head, payload, tail, lane };
         self.emit(Output::Send { contact: id, transfer, parcel });
         Ok(())
     }
@@ -97,8 +102,11 @@ impl Agent {
         if contact.paused_until.is_some_and(|until| until <= now.node) {
             contact.paused_until = None;
         }
-        while contact.paused_until.is_none() && contact.has_window() {
-            let Some(rank) = contact.pending.pop_first() else { break };
+        while contact.paused_until.is_none()
+            && let Some(rank) = contact.pending.first().copied()
+            && contact.has_window(lane_of(rank))
+        {
+            contact.pending.pop_first();
             // What waited may have been deleted, delivered or taken by another way since.
             if self.offerable(&contact, rank.1, store.view())?.is_none() {
                 continue;
@@ -141,7 +149,8 @@ impl Agent {
             Some(octets) => ParcelPayload::Inline(octets.clone()),
             None => ParcelPayload::Stored { number: rank.1, octets: stored.payload_octets },
         };
-        let parcel = Parcel { head: head.bytes().clone(), payload, tail: stored.tail.clone() };
+        let (head, tail) = (head.bytes().clone(), stored.tail.clone());
+        let parcel = Parcel { head, payload, tail, lane: lane_of(rank) };
         Ok((parcel.octets() <= contact.transfer_mru).then_some((stored.id, parcel)))
     }
 
@@ -176,6 +185,11 @@ impl Agent {
                     self.report_stored(now, rank.1, Assertion::Forwarded, store)?;
                 }
                 self.signal_arrived(id, rank.1, store)?;
+            }
+            // Nothing is known of it: only this contact need not send it again.
+            SendOutcome::Left => {
+                contact.settled.insert(rank.1);
+                contact.custody.arm(now.node, self.dice.roll());
             }
             SendOutcome::NoRoom => {
                 let again = Some(now.node.after_ms(NO_ROOM_PAUSE_MS));

@@ -5,13 +5,13 @@
 //! a contact whose neighbor proved to be that node.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use agent_core::input::{ContactId, TransferId};
 use agent_core::output::{Notice, Parcel, Standing};
 use bundle_format::Eid;
-use convergence_layer::{CloseReason, Control};
+use convergence_layer::{CloseReason, Control, Gauge};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
@@ -29,6 +29,17 @@ pub(crate) enum Opener {
 /// A bundle on its way to a contact's sending side.
 pub(crate) type Departure = (TransferId, Parcel);
 
+/// What leads from the rest of the node to an open contact.
+#[derive(Debug)]
+pub(crate) struct Wires {
+    /// Bounded by the transfers that await a decision.
+    pub(crate) control: UnboundedSender<Control>,
+    /// Bounded by the agent's send window.
+    pub(crate) departures: UnboundedSender<Departure>,
+    /// What the layer measures.
+    pub(crate) gauge: Arc<Gauge>,
+}
+
 /// An open contact, as it is registered.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -37,32 +48,15 @@ pub(crate) struct Entry {
     /// Who the neighbor said it is, to the convergence layer.
     pub(crate) declared: Option<Eid>,
     pub(crate) since: Instant,
-    /// Bounded by the transfers that await a decision.
-    pub(crate) control: UnboundedSender<Control>,
-    /// Bounded by the agent's send window.
-    pub(crate) departures: UnboundedSender<Departure>,
+    pub(crate) wires: Wires,
     known: Option<(Eid, Standing)>,
     /// Why it is being closed by us.
     closing: Option<String>,
 }
 
 impl Entry {
-    pub(crate) fn new(
-        link: String,
-        opener: Opener,
-        declared: Option<Eid>,
-        (control, departures): (UnboundedSender<Control>, UnboundedSender<Departure>),
-    ) -> Self {
-        Self {
-            link,
-            opener,
-            declared,
-            since: Instant::now(),
-            control,
-            departures,
-            known: None,
-            closing: None,
-        }
+    pub(crate) fn new(link: String, opener: Opener, declared: Option<Eid>, wires: Wires) -> Self {
+        Self { link, opener, declared, since: Instant::now(), wires, known: None, closing: None }
     }
 
     /// Who is there, as far as it is known.
@@ -84,7 +78,7 @@ impl Entry {
             tracing::info!(link = self.link, why, "closing a contact");
             self.closing = Some(why);
             // A link that is gone needs no closing.
-            let _ = self.control.send(Control::Close(reason));
+            let _ = self.wires.control.send(Control::Close(reason));
         }
     }
 }
@@ -135,14 +129,14 @@ impl Contacts {
     pub(crate) fn control(&self, id: ContactId, control: Control) {
         if let Some(entry) = self.lock().get(&id) {
             // A link that is gone needs no decision.
-            let _ = entry.control.send(control);
+            let _ = entry.wires.control.send(control);
         }
     }
 
     pub(crate) fn send(&self, id: ContactId, transfer: TransferId, parcel: Parcel) {
         if let Some(entry) = self.lock().get(&id) {
             // A contact that is ending loses what was to be sent; the store has it.
-            let _ = entry.departures.send((transfer, parcel));
+            let _ = entry.wires.departures.send((transfer, parcel));
         }
     }
 
@@ -259,8 +253,8 @@ mod tests {
         declared: &str,
     ) -> (bool, UnboundedReceiver<Control>) {
         let (control, controls) = unbounded_channel();
-        let entry =
-            Entry::new(format!("link {id}"), opener, Some(eid(declared)), (control, unbounded_channel().0));
+        let wires = Wires { control, departures: unbounded_channel().0, gauge: Arc::default() };
+        let entry = Entry::new(format!("link {id}"), opener, Some(eid(declared)), wires);
         (contacts.opened(id, entry), controls)
     }
 

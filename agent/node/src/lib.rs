@@ -7,7 +7,6 @@
 //! Inside: `engine` opens the store and starts the writer (`driver`); `links` makes connections, each a `contact`;
 //! `local_api` serves programs. What they share is in `node`.
 
-mod address;
 mod backoff;
 mod client;
 mod clock;
@@ -36,7 +35,7 @@ mod transmission;
 mod verification;
 mod why;
 
-pub use address::{Address, AddressError, DEFAULT_PORT};
+pub use adapters::{Address, AddressError, ListenError};
 pub use agent_core::config::{Carry, ForeignNeighbor, Stance};
 pub use agent_core::request::{CustodyTransfer, Order, Report};
 pub use client::{Body, Client, ClientError, WaitOutcome};
@@ -45,7 +44,6 @@ pub use driver::{DriverError, Lost};
 pub use engine::EngineError;
 pub use home::{Home, HomeError, HomeLock};
 pub use key_file::KeyTextError;
-pub use links::ListenError;
 pub use local_api::{
     BundleReport, BundleSummary, Call, ContactReport, Delivery, Explanation, HeardReport, Identity, Imported,
     LISTED_MAX, NeighborReport, NodeReport, Origin, Part, PartialReport, PeerEntry, PeerReport, QueueReport,

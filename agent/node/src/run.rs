@@ -4,16 +4,16 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use adapters::{Adapters, Address, ListenError};
 use convergence_layer::CloseReason;
 use thiserror::Error;
 use tokio::net::UnixStream;
 use tokio::time::Instant;
 
-use crate::address::Address;
 use crate::driver::DriverError;
 use crate::engine::{Engine, EngineError};
 use crate::home::{Home, HomeError, HomeLock, SocketPath};
-use crate::links::{Links, ListenError, Listener};
+use crate::links::Links;
 use crate::local_api;
 
 /// How long to wait for a home that a verb works on; it is done soon.
@@ -77,17 +77,18 @@ pub async fn run(
         lock = take_lock(&home) => lock?,
         () = &mut shutdown => return Ok(()),
     };
+    let adapters = Arc::new(Adapters::new(&home.config().local()));
     let mut listeners = Vec::new();
     for address in if options.listen.is_empty() { &home.config().listen } else { &options.listen } {
-        listeners.push(Listener::bind(address, home.config()).await?);
+        listeners.push(adapters.listen(address).await?);
     }
-    let urls: Vec<String> = listeners.iter().map(Listener::url).collect();
+    let urls: Vec<String> = listeners.iter().map(|listener| listener.address().to_string()).collect();
     let mut engine = Engine::start(&home, lock)?;
     let node = Arc::clone(&engine.node);
     node.listening.get_or_init(|| urls.clone());
     let (_socket, listener) = SocketPath::bind(&home)?;
     let api = tokio::spawn(local_api::serve(Arc::clone(&node), listener));
-    let links = Links::start(&node, listeners);
+    let links = Links::start(&node, &adapters, listeners);
     tracing::info!(node = %home.node(), listening = urls.join(" "), "the agent runs");
     ready(&urls);
 

@@ -76,16 +76,26 @@ fn partials(view: View<'_>) -> Result<Vec<PartialReport>, StoreError> {
 }
 
 fn contacts(node: &Node) -> Vec<ContactReport> {
-    node.contacts.each(|entry| ContactReport {
-        node: entry.neighbor().cloned(),
-        authenticated: entry.is_authenticated(),
-        link: entry.link.clone(),
-        up_ms: ms_since(entry.since),
+    node.contacts.each(|entry| {
+        let shown = entry.wires.gauge.reading();
+        ContactReport {
+            node: entry.neighbor().cloned(),
+            authenticated: entry.is_authenticated(),
+            link: entry.link.clone(),
+            up_ms: ms_since(entry.since),
+            octets_out: shown.octets_out,
+            octets_in: shown.octets_in,
+            octets_again: shown.octets_again,
+            rate_out: shown.rate_out,
+            rate_in: shown.rate_in,
+            round_trip_ms: shown.round_trip.map(ms),
+            fault: shown.fault,
+        }
     })
 }
 
 fn peers(node: &Node) -> Vec<PeerReport> {
-    let report = |(address, peer): (crate::address::Address, crate::links::PeerState)| PeerReport {
+    let report = |(address, peer): (adapters::Address, crate::links::PeerState)| PeerReport {
         url: address.to_string(),
         up: peer.up,
         last_error: peer.last_error,

@@ -7,8 +7,14 @@
 //! busy: the adapter then stops reading from the link (it never drops an event). And the adapter takes `Control`
 //! whether or not it has room for `Outgoing`, because an acknowledgement must not wait behind a large transfer.
 
+mod gauge;
+
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tokio::sync::mpsc;
+
+pub use self::gauge::{Gauge, Reading};
 
 /// A transfer's number within one contact and direction, chosen by the side that sends it.
 pub type TransferId = u64;
@@ -20,8 +26,13 @@ pub struct Link {
     pub events: mpsc::Receiver<Event>,
     /// Bundles for the neighbor. Bounded: waiting for room here is how the link's speed reaches the agent.
     pub outgoing: mpsc::Sender<Outgoing>,
+    /// A second lane for bundles that must not wait for the end of one in `outgoing`; its octets overtake those. `None`
+    /// where a layer sends one bundle after another. Numbers of transfers are of one count for both.
+    pub express: Option<mpsc::Sender<Outgoing>>,
     /// Decisions, which overtake outgoing octets. Their number is bounded by the transfers that await one.
     pub control: mpsc::UnboundedSender<Control>,
+    /// What the layer measures, for `status`.
+    pub gauge: Arc<Gauge>,
 }
 
 /// What happens on a link.
@@ -33,6 +44,9 @@ pub enum Event {
         node_id: Option<String>,
         /// The largest bundle that the neighbor takes, in octets.
         transfer_mru: u64,
+        /// How many octets of bundles the link carries in a second, where the layer knows (a serial line does, a
+        /// network does not). Slow links are given less at a time, and more patience.
+        octets_per_second: Option<u64>,
     },
     /// The neighbor began a transfer.
     Receiving {
@@ -49,6 +63,8 @@ pub enum Event {
     Broken,
     /// The neighbor has the whole of a bundle that we sent, and answers for it.
     Sent(TransferId),
+    /// All octets of a bundle that we sent have left, and this layer never learns whether they arrived.
+    Left(TransferId),
     /// The neighbor refused a bundle that we sent, or part of it.
     Refused {
         /// Our number for it.
@@ -56,7 +72,7 @@ pub enum Event {
         /// Why.
         reason: RefusalReason,
     },
-    /// The contact is over; every transfer not in [`Event::Sent`] or [`Event::Refused`] has failed. The last event.
+    /// The contact is over; every transfer not in [`Event::Sent`], [`Event::Left`] or [`Event::Refused`] has failed. The last event.
     Closed {
         /// In words, for the log and for `status`; stripped of control characters.
         reason: String,
@@ -69,7 +85,7 @@ pub enum Event {
 pub enum Outgoing {
     /// A bundle begins.
     Begin {
-        /// Our number for it; each is larger than the one before it.
+        /// Our number for it; each is larger than the one before it in its lane.
         transfer: TransferId,
         /// Its exact length in octets.
         length: u64,

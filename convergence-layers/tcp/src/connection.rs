@@ -5,10 +5,11 @@
 //! slow agent and a slow neighbor only ever stop what depends on them.
 
 use std::io::{self, ErrorKind, IoSlice};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use convergence_layer::{Control, Event, Link, Outgoing};
+use convergence_layer::{Control, Event, Gauge, Link, Outgoing};
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -46,6 +47,7 @@ pub(crate) struct Connection {
     /// Whether the agent may still send bundles.
     is_outgoing_open: bool,
     is_link_dropped: bool,
+    gauge: Arc<Gauge>,
 }
 
 /// Starts the task of a contact and returns the agent's end.
@@ -53,6 +55,7 @@ pub(crate) fn spawn(stream: TcpStream, session: Session) -> Link {
     let (events, agent_events) = mpsc::channel(CHANNEL_DEPTH);
     let (agent_outgoing, outgoing) = mpsc::channel(CHANNEL_DEPTH);
     let (agent_control, control) = mpsc::unbounded_channel();
+    let gauge = Arc::new(Gauge::default());
     let connection = Connection {
         stream,
         session,
@@ -63,9 +66,11 @@ pub(crate) fn spawn(stream: TcpStream, session: Session) -> Link {
         control,
         is_outgoing_open: true,
         is_link_dropped: false,
+        gauge: Arc::clone(&gauge),
     };
     tokio::spawn(connection.run());
-    Link { events: agent_events, outgoing: agent_outgoing, control: agent_control }
+    // TCPCL sends one bundle after another (RFC 9174 §5.2.2), so there is no second lane.
+    Link { events: agent_events, outgoing: agent_outgoing, express: None, control: agent_control, gauge }
 }
 
 impl Connection {
@@ -135,6 +140,7 @@ impl Connection {
         match self.stream.try_read_buf(&mut self.input) {
             Ok(0) => self.session.connection_lost("the neighbor closed the connection"),
             Ok(octets) => {
+                self.gauge.read(octets as u64);
                 self.is_bulk = octets == room || self.is_bulk && octets >= READ;
                 self.session.receive(now(), &mut self.input);
             }
@@ -161,7 +167,10 @@ impl Connection {
         let mut is_busy = false;
         while self.session.waiting() > 0 {
             match write_some(&self.stream, &self.session) {
-                Ok(octets) => self.session.written(now(), octets),
+                Ok(octets) => {
+                    self.gauge.wrote(octets as u64);
+                    self.session.written(now(), octets);
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => {
                     self.session.connection_lost(&broken(&error));

@@ -97,7 +97,11 @@ impl Session {
         self.sending = Sending::new(parameters.segment_mtu, parameters.transfer_mtu, &self.options);
         self.timers.established(parameters.keepalive, now);
         let node_id = Some(init.node_id).filter(|node_id| !node_id.is_empty()).map(str::to_owned);
-        self.out.events.push_back(Event::Opened { node_id, transfer_mru: parameters.transfer_mtu });
+        self.out.events.push_back(Event::Opened {
+            node_id,
+            transfer_mru: parameters.transfer_mtu,
+            octets_per_second: None,
+        });
     }
 
     pub(crate) fn send_contact_header(&mut self) {

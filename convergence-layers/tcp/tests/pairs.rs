@@ -133,6 +133,7 @@ impl Node {
         assert!(self.closed.is_none(), "{event:?} after the end");
         match event {
             Event::Opened { .. } => {}
+            Event::Left(_) => panic!("TCPCL acknowledges"),
             // A transfer that we refused is not mentioned again.
             Event::Receiving { transfer, .. } => self.arriving = Some((transfer, Vec::new())),
             Event::Octets(octets) => self.arriving.as_mut().unwrap().1.extend_from_slice(&octets),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use agent_core::input::{ContactId, SendOutcome, TransferId};
-use agent_core::output::{Parcel, ParcelPayload};
+use agent_core::output::{Lane, Parcel, ParcelPayload};
 use bundle_format::{BundleFlags, CreationTimestamp, DtnTime, Eid, NewBundle, Profile};
 use bytes::Bytes;
 
@@ -87,6 +87,7 @@ impl World {
             head: bundle.head().bytes().clone(),
             payload: ParcelPayload::Inline(payload),
             tail: bundle.tail().clone(),
+            lane: Lane::Ordinary,
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use agent_core::contact_endpoint;
 use agent_core::input::ContactId;
-use agent_core::output::{Parcel, ParcelPayload};
+use agent_core::output::{Lane, Parcel, ParcelPayload};
 use bundle_format::{
     BundleFlags, CheckedBundle, CreationTimestamp, CustodySignal, DtnTime, Eid, NewBundle, Profile,
 };
@@ -161,7 +161,12 @@ impl World {
         }
         let transfer = foreign.next_transfer();
         let payload = ParcelPayload::Inline(bundle.payload().cloned().unwrap_or_default());
-        let parcel = Parcel { head: bundle.head().bytes().clone(), payload, tail: bundle.tail().clone() };
+        let parcel = Parcel {
+            head: bundle.head().bytes().clone(),
+            payload,
+            tail: bundle.tail().clone(),
+            lane: Lane::Ordinary,
+        };
         self.parcel_handed_over(contact, transfer, parcel)
     }
 }

@@ -46,7 +46,16 @@ impl World {
         }
         let declared = Some(crate::settlement::node_id(neighbor));
         let link = format!("sim://{neighbor}");
-        self.give(node, Input::ContactOpened { contact, link, declared, transfer_mru: TRANSFER_MRU });
+        self.give(
+            node,
+            Input::ContactOpened {
+                contact,
+                link,
+                declared,
+                transfer_mru: TRANSFER_MRU,
+                octets_per_second: None,
+            },
+        );
         Ok(())
     }
 

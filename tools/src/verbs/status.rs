@@ -1,6 +1,8 @@
 //! `packmule status`: who the node is, what it holds, whom it meets, and what is owed to whom.
 
-use agent_node::{Call, HeardReport, NeighborReport, PartialReport, PeerReport, Reply, Status as Report};
+use agent_node::{
+    Call, ContactReport, HeardReport, NeighborReport, PartialReport, PeerReport, Reply, Status as Report,
+};
 use clap::Args;
 use serde::Serialize;
 
@@ -30,7 +32,7 @@ struct State<'a> {
     store: &'a agent_node::StoreReport,
     partials: &'a [PartialReport],
     listening: &'a [String],
-    contacts: &'a [agent_node::ContactReport],
+    contacts: &'a [ContactReport],
     peers: &'a [PeerReport],
     neighbors: &'a [NeighborReport],
     nodes: &'a [HeardReport],
@@ -76,6 +78,7 @@ fn text(report: &Report) -> String {
     sections.extend(partials(report));
     sections.extend(warnings(report));
     sections.extend(meetings(report));
+    sections.extend(links(report));
     sections.extend(heard_of(report));
     sections.extend(waiting(report));
     sections.extend(refused(report));
@@ -149,6 +152,11 @@ fn warnings(report: &Report) -> Option<String> {
             lines.push(format!("! {} cannot be reached: {error}{again}", peer.url));
         }
     }
+    for contact in &report.contacts {
+        if let Some(fault) = &contact.fault {
+            lines.push(format!("! on {}: {fault}", contact.link));
+        }
+    }
     if lines.is_empty() { None } else { Some(lines.join("\n")) }
 }
 
@@ -164,6 +172,28 @@ fn meetings(report: &Report) -> Option<String> {
         return None;
     }
     Some(table(&["NEIGHBOR", "LINK", "STATE", "LAST MET", "OWED TO IT"], rows.into_iter()))
+}
+
+/// What moves on the links that are open.
+fn links(report: &Report) -> Option<String> {
+    if report.contacts.is_empty() {
+        return None;
+    }
+    let headings = ["LINK", "UP", "OUT", "IN", "SENT AGAIN", "ROUND TRIP"];
+    Some(table(&headings, report.contacts.iter().map(link)))
+}
+
+fn link(contact: &ContactReport) -> Vec<String> {
+    let moved = |octets: u64, rate: u64| format!("{} ({}/s)", size(octets), size(rate));
+    let again = contact.octets_again.saturating_mul(100).checked_div(contact.octets_out).unwrap_or(0);
+    vec![
+        contact.link.clone(),
+        span_ms(contact.up_ms),
+        moved(contact.octets_out, contact.rate_out),
+        moved(contact.octets_in, contact.rate_in),
+        if contact.octets_again == 0 { String::new() } else { format!("{again} %") },
+        contact.round_trip_ms.map(|ms| format!("{ms} ms")).unwrap_or_default(),
+    ]
 }
 
 /// Nodes that were not met, and what was heard of them.

@@ -66,7 +66,10 @@ impl Field {
         for (place, other) in [(a, b), (b, a)] {
             let declared = Some(self.nodes[other].agent.config().node.clone());
             let (link, transfer_mru) = ("test".to_owned(), u64::MAX);
-            self.work.push_back((place, Input::ContactOpened { contact, link, declared, transfer_mru }));
+            self.work.push_back((
+                place,
+                Input::ContactOpened { contact, link, declared, transfer_mru, octets_per_second: None },
+            ));
         }
         contact
     }

@@ -37,7 +37,16 @@ impl Mesh {
             self.wires.insert(contact, [*a, *b]);
             for place in [*a, *b] {
                 let (link, transfer_mru) = ("test".to_owned(), u64::MAX);
-                self.work.push((place, Input::ContactOpened { contact, link, declared: None, transfer_mru }));
+                self.work.push((
+                    place,
+                    Input::ContactOpened {
+                        contact,
+                        link,
+                        declared: None,
+                        transfer_mru,
+                        octets_per_second: None,
+                    },
+                ));
             }
         }
     }

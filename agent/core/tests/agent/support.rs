@@ -153,8 +153,13 @@ impl Node {
 
     /// Opens a contact with a trusted neighbor, which answers our Hello; what came of that.
     pub(crate) fn open(&mut self, contact: ContactId, name: &str) -> Vec<Output> {
-        let opened =
-            Input::ContactOpened { contact, link: "test".into(), declared: None, transfer_mru: u64::MAX };
+        let opened = Input::ContactOpened {
+            contact,
+            link: "test".into(),
+            declared: None,
+            transfer_mru: u64::MAX,
+            octets_per_second: None,
+        };
         let hello = match self.step(opened).first() {
             Some(Output::Send { parcel, .. }) => self.octets_of(parcel),
             other => panic!("{other:?}"),
@@ -269,6 +274,7 @@ impl Node {
             link: "test".into(),
             declared: None,
             transfer_mru: u64::MAX,
+            octets_per_second: None,
         };
         match self.step(opened).first() {
             Some(Output::Send { parcel, .. }) => self.octets_of(parcel),

@@ -15,8 +15,9 @@ use convergence_layer::{Event, Link};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
+use self::sending::Lanes;
 use crate::backoff::Neighbor;
-use crate::contacts::{DUPLICATE, Entry, Opener};
+use crate::contacts::{DUPLICATE, Entry, Opener, Wires};
 use crate::node::Node;
 
 /// How long a link that is closed before it was used may take for it.
@@ -56,24 +57,32 @@ pub(crate) async fn run(node: &Arc<Node>, link: Link, url: &str, opener: Opener)
 }
 
 async fn run_to_end(node: &Arc<Node>, mut link: Link, url: &str, opener: Opener) -> ContactEnd {
-    let (declared, transfer_mru) = match opened(&mut link).await {
+    let opened = match opened(&mut link).await {
         Ok(opened) => opened,
         Err(reason) => return ContactEnd::before_it_began(reason),
     };
+    let declared = opened.declared;
     let id = node.next_contact();
     let (departures, to_send) = mpsc::unbounded_channel();
-    let entry = Entry::new(url.to_owned(), opener, declared.clone(), (link.control.clone(), departures));
+    let wires = Wires { control: link.control.clone(), departures, gauge: Arc::clone(&link.gauge) };
+    let entry = Entry::new(url.to_owned(), opener, declared.clone(), wires);
     let since = Instant::now();
     if !node.contacts.opened(id, entry) {
         let _too_late = tokio::time::timeout(FAREWELL, closed(&mut link)).await;
         return ContactEnd { declared, ..ContactEnd::before_it_began(DUPLICATE.to_owned()) };
     }
     tracing::info!(link = url, node = declared.as_ref().map(tracing::field::display), "a contact is open");
-    let input =
-        Input::ContactOpened { contact: id, link: url.to_owned(), declared: declared.clone(), transfer_mru };
+    let input = Input::ContactOpened {
+        contact: id,
+        link: url.to_owned(),
+        declared: declared.clone(),
+        transfer_mru: opened.transfer_mru,
+        octets_per_second: opened.octets_per_second,
+    };
     let reason = match node.inputs.post(input).await {
         Ok(()) => {
-            let sending = sending::send_all(Arc::clone(node), id, to_send, link.outgoing.clone());
+            let lanes = Lanes { ordinary: link.outgoing.clone(), express: link.express.clone() };
+            let sending = sending::send_all(Arc::clone(node), id, to_send, lanes);
             let sending = AbortOnDropHandle::new(tokio::spawn(sending));
             let reason = receiving::receive_all(node, id, &mut link, url).await;
             drop(sending);
@@ -88,13 +97,20 @@ async fn run_to_end(node: &Arc<Node>, mut link: Link, url: &str, opener: Opener)
     ContactEnd { reason, declared, lasted: since.elapsed(), neighbor }
 }
 
-/// Waits until the link is open: who is there, and the largest bundle that they take.
-async fn opened(link: &mut Link) -> Result<(Option<Eid>, u64), String> {
+/// What a layer says of a link that opens.
+struct Opened {
+    declared: Option<Eid>,
+    transfer_mru: u64,
+    octets_per_second: Option<u64>,
+}
+
+/// Waits until the link is open.
+async fn opened(link: &mut Link) -> Result<Opened, String> {
     while let Some(event) = link.events.recv().await {
         match event {
-            Event::Opened { node_id, transfer_mru } => {
+            Event::Opened { node_id, transfer_mru, octets_per_second } => {
                 let declared = node_id.and_then(|text| text.parse::<Eid>().ok()).filter(|eid| !eid.is_null());
-                return Ok((declared, transfer_mru));
+                return Ok(Opened { declared, transfer_mru, octets_per_second });
             }
             Event::Closed { reason } => return Err(reason),
             _ => {}

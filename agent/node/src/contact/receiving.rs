@@ -129,6 +129,7 @@ impl Receiving {
                 Ok(())
             }
             Event::Sent(transfer) => self.settled(transfer, SendOutcome::Sent).await,
+            Event::Left(transfer) => self.settled(transfer, SendOutcome::Left).await,
             Event::Refused { transfer, reason } => self.settled(transfer, outcome(reason)).await,
         }
     }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use agent_core::input::{ContactId, Input, SendOutcome, TransferId};
-use agent_core::output::{Parcel, ParcelPayload};
+use agent_core::output::{Lane, Parcel, ParcelPayload};
 use agent_core::store::{Number, StoreError};
 use bytes::Bytes;
 use convergence_layer::Outgoing;
@@ -20,15 +20,51 @@ use crate::pieces;
 /// The link or the writer is gone; so is the contact.
 struct Gone;
 
-/// Sends what the agent wants sent, until the contact ends.
+/// The lanes of a link.
+pub(super) struct Lanes {
+    pub(super) ordinary: mpsc::Sender<Outgoing>,
+    pub(super) express: Option<mpsc::Sender<Outgoing>>,
+}
+
+/// Sends what the agent wants sent, until the contact ends. Where a link has two lanes, neither waits for the other.
 pub(super) async fn send_all(
     node: Arc<Node>,
     contact: ContactId,
     mut departures: mpsc::UnboundedReceiver<Departure>,
-    outgoing: mpsc::Sender<Outgoing>,
+    lanes: Lanes,
+) {
+    let Some(express) = lanes.express else {
+        return send_lane(&node, contact, &mut departures, &lanes.ordinary).await;
+    };
+    // Bounded by the agent's send window, as `departures` is.
+    let (to_ordinary, mut ordinary) = mpsc::unbounded_channel();
+    let (to_express, mut urgent) = mpsc::unbounded_channel();
+    let sort = async move {
+        while let Some(departure) = departures.recv().await {
+            let lane = match departure.1.lane {
+                Lane::Ordinary => &to_ordinary,
+                Lane::Express => &to_express,
+            };
+            if lane.send(departure).is_err() {
+                return;
+            }
+        }
+    };
+    tokio::join!(
+        sort,
+        send_lane(&node, contact, &mut ordinary, &lanes.ordinary),
+        send_lane(&node, contact, &mut urgent, &express),
+    );
+}
+
+async fn send_lane(
+    node: &Arc<Node>,
+    contact: ContactId,
+    departures: &mut mpsc::UnboundedReceiver<Departure>,
+    outgoing: &mpsc::Sender<Outgoing>,
 ) {
     while let Some((transfer, parcel)) = departures.recv().await {
-        let sending = Sending { node: &node, contact, transfer, outgoing: &outgoing };
+        let sending = Sending { node, contact, transfer, outgoing };
         if sending.parcel(parcel).await.is_err() {
             return;
         }

@@ -3,32 +3,31 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use adapters::{Adapters, Address};
 use convergence_layer::Link;
 use tokio_util::sync::CancellationToken;
 
-use super::listening::layer_options;
-use crate::address::Address;
 use crate::backoff::{Backoff, roll};
 use crate::contact::{self, ContactEnd};
 use crate::contacts::Opener;
 use crate::node::Node;
 
-/// How long a name may take to be found.
-const LOOKUP_PATIENCE: Duration = Duration::from_secs(20);
-/// Addresses of one name that are tried in one go.
-const ADDRESSES_MAX: usize = 8;
-
 /// Keeps the contact until it is no longer wanted.
-pub(super) async fn keep_contact(node: Arc<Node>, address: Address, stop: CancellationToken) {
+pub(super) async fn keep_contact(
+    node: Arc<Node>,
+    adapters: Arc<Adapters>,
+    address: Address,
+    stop: CancellationToken,
+) {
     let mut backoff = Backoff::new();
     while !stop.is_cancelled() {
         let connected = tokio::select! {
             () = stop.cancelled() => break,
-            connected = connect(&node, &address) => connected,
+            connected = adapters.dial(&address) => connected,
         };
         let end = match connected {
             Ok(link) => run(&node, link, &address).await,
-            Err(reason) => ContactEnd::before_it_began(reason),
+            Err(unreachable) => ContactEnd::before_it_began(unreachable.to_string()),
         };
         backoff.contact_ended(end.lasted, end.neighbor);
         let pause = backoff.pause(roll());
@@ -73,23 +72,4 @@ async fn rest(node: &Arc<Node>, address: &Address, end: &ContactEnd, pause: Dura
         });
     }
     tokio::time::sleep(pause).await;
-}
-
-/// Connects to the first of the peer's addresses that answers.
-async fn connect(node: &Node, address: &Address) -> Result<Link, String> {
-    let lookup = tokio::net::lookup_host((address.host(), address.port()));
-    let resolved = match tokio::time::timeout(LOOKUP_PATIENCE, lookup).await {
-        Ok(Ok(resolved)) => resolved.take(ADDRESSES_MAX),
-        Ok(Err(error)) => return Err(format!("the name {} was not found: {error}", address.host())),
-        Err(_) => return Err(format!("no answer about the name {}", address.host())),
-    };
-    let options = Arc::new(layer_options(&node.settings));
-    let mut failed = format!("the name {} has no address", address.host());
-    for candidate in resolved {
-        match tcpcl::connect(candidate, Arc::clone(&options)).await {
-            Ok(link) => return Ok(link),
-            Err(error) => failed = error.to_string(),
-        }
-    }
-    Err(failed)
 }

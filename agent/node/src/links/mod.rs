@@ -10,16 +10,14 @@ mod peers;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use adapters::{Adapters, Address, Listener};
 use agent_core::output::Notice;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use self::listening::ListenError;
-pub(crate) use self::listening::Listener;
 pub(crate) use self::peers::{PEERS_MAX, PeerState, Peers};
-use crate::address::Address;
 use crate::node::Node;
 
 /// The tasks of a node's links.
@@ -31,12 +29,13 @@ pub(crate) struct Links {
 
 impl Links {
     /// Begins to accept and to dial.
-    pub(crate) fn start(node: &Arc<Node>, listeners: Vec<Listener>) -> Self {
+    pub(crate) fn start(node: &Arc<Node>, adapters: &Arc<Adapters>, listeners: Vec<Listener>) -> Self {
         let links = Self { stop: CancellationToken::new(), tasks: TaskTracker::new() };
         for listener in listeners {
-            links.tasks.spawn(listener.accept_all(Arc::clone(node), links.stop.clone(), links.tasks.clone()));
+            let (stop, tasks) = (links.stop.clone(), links.tasks.clone());
+            links.tasks.spawn(listening::accept_all(listener, Arc::clone(node), stop, tasks));
         }
-        links.tasks.spawn(keep_peers(Arc::clone(node), links.stop.clone()));
+        links.tasks.spawn(keep_peers(Arc::clone(node), Arc::clone(adapters), links.stop.clone()));
         links
     }
 
@@ -53,7 +52,7 @@ impl Links {
 }
 
 /// Keeps one task for each peer, as settings change.
-async fn keep_peers(node: Arc<Node>, stop: CancellationToken) {
+async fn keep_peers(node: Arc<Node>, adapters: Arc<Adapters>, stop: CancellationToken) {
     let mut news = node.news.listen();
     let mut tasks = JoinSet::new();
     let mut running: BTreeMap<Address, CancellationToken> = BTreeMap::new();
@@ -76,7 +75,8 @@ async fn keep_peers(node: Arc<Node>, stop: CancellationToken) {
         for address in wanted {
             running.entry(address).or_insert_with_key(|address| {
                 let stop_one = stop.child_token();
-                tasks.spawn(dialling::keep_contact(Arc::clone(&node), address.clone(), stop_one.clone()));
+                let (node, adapters) = (Arc::clone(&node), Arc::clone(&adapters));
+                tasks.spawn(dialling::keep_contact(node, adapters, address.clone(), stop_one.clone()));
                 stop_one
             });
         }

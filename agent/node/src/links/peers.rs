@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use adapters::Address;
 use agent_core::store::StoreError;
 
-use crate::address::Address;
 use crate::node::Node;
 
 /// Peers that a node keeps besides those of its configuration: a task and a socket each.

@@ -191,6 +191,20 @@ pub struct ContactReport {
     pub link: String,
     /// How long it has been open.
     pub up_ms: u64,
+    /// Octets written to the link, framing and repetitions included.
+    pub octets_out: u64,
+    /// Octets read from the link.
+    pub octets_in: u64,
+    /// Of the octets written, those sent again because they were lost.
+    pub octets_again: u64,
+    /// Octets per second out, averaged over the last seconds.
+    pub rate_out: u64,
+    /// Octets per second in, averaged over the last seconds.
+    pub rate_in: u64,
+    /// The link's round trip, where its layer measures one.
+    pub round_trip_ms: Option<u64>,
+    /// What the neighbor did last that its protocol forbids, or that went wrong on the link without ending it.
+    pub fault: Option<String>,
 }
 
 /// A node to keep a contact with.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use adapters::{Address, AddressError};
 use agent_core::request::{Answer, Conflict, Repair, Request};
 use agent_core::store::Presence;
 use bundle_format::{BundleId, Eid};
@@ -9,7 +10,6 @@ use bundle_format::{BundleId, Eid};
 use super::call::{Call, IDS_MAX, Identity, LISTED_MAX, Origin, PeerEntry, Reply, TrustEntry};
 use super::session::Fault;
 use super::wire::Failure;
-use crate::address::Address;
 use crate::links::PEERS_MAX;
 use crate::node::Node;
 use crate::{status, summary, why};
@@ -220,11 +220,9 @@ fn bounded(ids: &[BundleId]) -> Result<(), Fault> {
 }
 
 fn address(url: &str) -> Result<Address, Fault> {
-    let address: Address =
-        url.parse().map_err(|error: crate::address::AddressError| Failure::Usage(error.to_string()))?;
-    if address.port() == 0 {
-        return Err(Failure::Usage("a peer's port is a number from 1 to 65535".to_owned()).into());
-    }
+    let fault = |error: AddressError| Failure::Usage(error.to_string());
+    let address: Address = url.parse().map_err(fault)?;
+    address.check_dialled().map_err(fault)?;
     Ok(address)
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use adapters::{Address, AddressError};
 use agent_core::config::{Carry, ForeignNeighbor, Stance};
 use bundle_format::{Eid, PublicKey};
 use serde::Deserialize;
@@ -11,7 +12,6 @@ use toml::de::{DeTable, DeValue};
 use super::fault::{ConfigError, ConfigFault, nearest};
 use super::policies::{self, RawPolicy, read_policies};
 use super::{LogLevel, Settings, quantity};
-use crate::address::Address;
 use crate::clock::ClockStance;
 
 const KEYS: &[&str] = &[
@@ -298,8 +298,8 @@ fn read_neighbors(raw: &Raw, settings: &mut Settings) -> At<()> {
     }
     settings.peers = raw.peers.iter().map(|text| address("peers", text)).collect::<At<_>>()?;
     for text in &raw.peers {
-        if address("peers", text)?.port() == 0 {
-            return Err(value("peers", (text, text.get_ref()), "an address with a port from 1 to 65535"));
+        if let Err(error) = address("peers", text)?.check_dialled() {
+            return Err(value("peers", (text, text.get_ref()), &format!("an address to dial: {error}")));
         }
     }
     for entry in &raw.foreign {
@@ -340,9 +340,9 @@ fn size(key: &'static str, text: &Text) -> At<u64> {
 }
 
 fn address(key: &'static str, text: &Text) -> At<Address> {
-    text.get_ref().parse().map_err(|error: crate::address::AddressError| {
-        value(key, (text, text.get_ref()), &format!("an address: {error}"))
-    })
+    text.get_ref()
+        .parse()
+        .map_err(|error: AddressError| value(key, (text, text.get_ref()), &format!("an address: {error}")))
 }
 
 pub(super) fn eid(key: &'static str, text: &Text) -> At<Eid> {

@@ -9,6 +9,7 @@ mod policies;
 mod quantity;
 mod template;
 
+use adapters::{Address, Local};
 use agent_core::config::{CardSettings, Carry, Config, ForeignNeighbor, Stance};
 use agent_core::routing::Policies;
 use bundle_format::{Eid, Limits, NodeKey, Profile, PublicKey};
@@ -16,7 +17,6 @@ use bundle_format::{Eid, Limits, NodeKey, Profile, PublicKey};
 pub use self::fault::{ConfigError, ConfigFault};
 pub(crate) use self::file::read;
 use self::template::config_text;
-use crate::address::Address;
 use crate::clock::ClockStance;
 
 /// Everything that `config.toml` says, defaults filled in.
@@ -134,6 +134,11 @@ impl Settings {
     /// A commented file for a new node.
     pub(crate) fn template(node: &Eid) -> String {
         config_text(&node.to_string())
+    }
+
+    /// What this node brings to its links.
+    pub(crate) fn local(&self) -> Local {
+        Local { node_id: self.node.to_string(), transfer_mru: self.bundle_octets_max }
     }
 
     /// What the core needs of it, with the key that signs.

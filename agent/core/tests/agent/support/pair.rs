@@ -42,6 +42,7 @@ impl Pair {
                 link: "test".into(),
                 declared,
                 transfer_mru: u64::MAX,
+                octets_per_second: None,
             };
             work.push_back((side, input));
         }

@@ -1,0 +1,129 @@
+//! Where a node is reached or listens, as configuration, the command line and `status` write it: `tcp://host:port`.
+//!
+//! Every address has one written form, so that two texts of one address are one peer. Further settings of a link stand
+//! behind a question mark, as in a URL (RFC 3986 §3.4).
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use crate::host_port::HostPort;
+
+/// What addresses begin with, for messages.
+const SCHEMES: &str = "tcp://";
+
+/// One end of a link, and the layer that it is reached by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Address {
+    /// TCPCLv4 (RFC 9174).
+    Tcp(HostPort),
+}
+
+/// The text is no address that this node can use.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AddressError {
+    /// Another layer, or none, is named.
+    #[error("'{0}' names no layer that packmule has; addresses begin with one of {SCHEMES}")]
+    Scheme(String),
+    /// The host is missing or cannot be one.
+    #[error("'{0}' names no usable host; write HOST:PORT behind the slashes, an IPv6 address in [brackets]")]
+    Host(String),
+    /// The port is no number up to 65535.
+    #[error("'{0}' has a port that is not a number from 0 to 65535")]
+    Port(String),
+    /// It can be listened at, but not dialled.
+    #[error("'{0}' cannot be dialled: a port is a number from 1 to 65535")]
+    NotDialled(String),
+}
+
+impl Address {
+    /// Whether it is one that a contact can be opened with; the system's choice of a port is none.
+    pub fn check_dialled(&self) -> Result<(), AddressError> {
+        match self {
+            Self::Tcp(place) if place.port() == 0 => Err(AddressError::NotDialled(self.to_string())),
+            Self::Tcp(_) => Ok(()),
+        }
+    }
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        match text.split_once("://") {
+            Some(("tcp", place)) => HostPort::parse(place, tcpcl::PORT).map(Self::Tcp),
+            _ => Err(AddressError::Scheme(String::new())),
+        }
+        .map_err(|error| error.about(text))
+    }
+}
+
+impl AddressError {
+    /// The same, quoting the whole of a text, without what could confuse a terminal.
+    fn about(self, text: &str) -> Self {
+        let clean = text.chars().filter(|c| !c.is_control()).take(300).collect();
+        match self {
+            Self::Scheme(_) => Self::Scheme(clean),
+            Self::Host(_) => Self::Host(clean),
+            Self::Port(_) => Self::Port(clean),
+            Self::NotDialled(_) => Self::NotDialled(clean),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(place) => write!(f, "tcp://{place}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_and_written_in_one_form() {
+        for (text, written) in [
+            ("tcp://192.0.2.7:4556", "tcp://192.0.2.7:4556"),
+            ("tcp://192.0.2.7", "tcp://192.0.2.7:4556"),
+            ("tcp://Hub.example.org:1/", "tcp://hub.example.org:1"),
+            ("tcp://[::]:0", "tcp://[::]:0"),
+            ("tcp://[2001:db8::1]", "tcp://[2001:db8::1]:4556"),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), written);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_named() {
+        let scheme = |text: &str| AddressError::Scheme(text.into());
+        let host = |text: &str| AddressError::Host(text.into());
+        let port = |text: &str| AddressError::Port(text.into());
+        for (text, error) in [
+            ("192.0.2.7:4556", scheme("192.0.2.7:4556")),
+            ("smoke://hub", scheme("smoke://hub")),
+            ("tcp://", host("tcp://")),
+            ("tcp://:4556", host("tcp://:4556")),
+            ("tcp://a b", host("tcp://a b")),
+            ("tcp://[::1", host("tcp://[::1")),
+            ("tcp://[x]:1", host("tcp://[x]:1")),
+            ("tcp://hub:65536", port("tcp://hub:65536")),
+            ("tcp://hub:", port("tcp://hub:")),
+            ("tcp://hub:+1", port("tcp://hub:+1")),
+            ("tcp://::1", host("tcp://::1")),
+        ] {
+            assert_eq!(text.parse::<Address>(), Err(error), "{text}");
+        }
+        assert_eq!("tcp://h\u{7}b".parse::<Address>(), Err(host("tcp://hb")));
+    }
+
+    #[test]
+    fn the_systems_choice_of_a_port_cannot_be_dialled() {
+        let address: Address = "tcp://hub:0".parse().unwrap();
+        assert!(address.check_dialled().unwrap_err().to_string().contains("1 to 65535"));
+        assert!("tcp://hub:1".parse::<Address>().unwrap().check_dialled().is_ok());
+    }
+}

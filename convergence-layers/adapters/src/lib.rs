@@ -1,0 +1,57 @@
+//! All convergence-layer adapters, behind one kind of address and one set of calls.
+//!
+//! The node knows [`Address`], [`Adapters`] and [`Listener`], and no layer by name: whoever adds a layer adds a variant
+//! and a file here, a crate beside this one, and touches nothing else. [`Adapters::dial`] and [`Listener::accept`] hand
+//! out [`convergence_layer::Link`]s, which are the same for every layer. When to dial again is the node's to decide.
+
+mod address;
+mod host_port;
+mod listener;
+mod tcp;
+
+pub use self::address::{Address, AddressError};
+pub use self::host_port::HostPort;
+pub use self::listener::{ListenError, Listener};
+
+use convergence_layer::Link;
+
+/// What a node brings to all of its links.
+#[derive(Debug, Clone)]
+pub struct Local {
+    /// The node ID that is declared to neighbors, as text.
+    pub node_id: String,
+    /// The largest bundle that is taken, in octets.
+    pub transfer_mru: u64,
+}
+
+/// The adapters of one node, with what its links share.
+#[derive(Debug)]
+pub struct Adapters {
+    tcp: tcp::Adapter,
+}
+
+/// A neighbor could not be reached: why, in words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreachable(pub(crate) String);
+
+impl Adapters {
+    /// The adapters of a node.
+    pub fn new(local: &Local) -> Self {
+        Self { tcp: tcp::Adapter::new(local) }
+    }
+
+    /// Opens a contact. May be dropped while it waits.
+    pub async fn dial(&self, address: &Address) -> Result<Link, Unreachable> {
+        match address {
+            Address::Tcp(place) => self.tcp.dial(place).await,
+        }
+    }
+
+    /// Waits for neighbors at an address of this machine; port 0 takes any free one.
+    pub async fn listen(&self, address: &Address) -> Result<Listener, ListenError> {
+        match address {
+            Address::Tcp(place) => self.tcp.listen(place).await.map(Listener::Tcp),
+        }
+    }
+}

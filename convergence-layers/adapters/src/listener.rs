@@ -1,0 +1,67 @@
+//! Where neighbors open contacts, of any layer.
+
+use std::io::{self, ErrorKind};
+
+use convergence_layer::Link;
+use thiserror::Error;
+
+use crate::address::Address;
+use crate::tcp;
+
+/// A node cannot listen where it was told to.
+#[derive(Debug, Error)]
+pub enum ListenError {
+    /// Another program does.
+    #[error(
+        "{address} is in use by another program: stop it, or listen elsewhere with --listen (tcp://[::]:0 takes a free port)"
+    )]
+    InUse {
+        /// Where.
+        address: Address,
+    },
+    /// The system says no.
+    #[error("cannot listen at {address}: {error}")]
+    Io {
+        /// Where.
+        address: Address,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+impl ListenError {
+    pub(crate) fn of(address: &Address, error: io::Error) -> Self {
+        let address = address.clone();
+        match error.kind() {
+            ErrorKind::AddrInUse => Self::InUse { address },
+            _ => Self::Io { address, error },
+        }
+    }
+}
+
+/// An address of this machine at which neighbors may open contacts.
+#[derive(Debug)]
+pub enum Listener {
+    /// TCPCLv4.
+    Tcp(tcp::Listener),
+}
+
+impl Listener {
+    /// Where it listens, with the port that the system chose.
+    pub fn address(&self) -> Address {
+        match self {
+            Self::Tcp(listener) => listener.address(),
+        }
+    }
+
+    /// The next contact, and where it comes from. Nothing is known of the neighbor before
+    /// [`convergence_layer::Event::Opened`].
+    ///
+    /// May be dropped while it waits. An error is the machine's (no file descriptors are left, say): wait a little
+    /// before the next call.
+    pub async fn accept(&mut self) -> io::Result<(Link, Address)> {
+        match self {
+            Self::Tcp(listener) => listener.accept().await,
+        }
+    }
+}

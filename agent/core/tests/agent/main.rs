@@ -10,6 +10,7 @@ mod custody;
 mod door;
 mod evicting;
 mod fragments;
+mod links;
 mod meetings;
 mod mesh;
 mod opening;

@@ -1,4 +1,4 @@
-//! Large bundles over contacts that are too short for them: they continue where they were.
+//! Large bundles over contacts that are too short for them, and on drives that are torn: they continue where they were.
 
 use std::path::Path;
 use std::time::Instant;
@@ -85,6 +85,58 @@ fn a_receiver_that_is_killed_continues_where_it_was() {
     println!("{before} octets were there, {carried} came after the kill");
     assert!(carried < 16 * MIB - before + MIB, "{carried} octets: it began anew");
     end([near_agent, far_agent], [&near, &far]);
+}
+
+/// Puts the file onto a drive, tears the drive's segment in the middle of it, and lets the other node dock that.
+fn dock_torn(at: &Path, [near, far]: [&Node; 2], sent: &[u8]) {
+    let drive = folder(at, "torn");
+    near.verb(&["send", "far", word(&file(at, "sent.bin", sent))]).done();
+    near.verb(&["drive", "init", word(&drive), "--label", "RED"]).done();
+    near.verb(&["drive", "dock", word(&drive)]).done();
+    let segment = drive.join("packmule/00000001.pms");
+    let octets = std::fs::read(&segment).unwrap();
+    assert!(octets.len() > sent.len());
+    std::fs::write(&segment, &octets[..octets.len() / 2]).unwrap();
+    assert!(!far.verb(&["drive", "dock", word(&drive)]).is_done(), "the drive is damaged");
+    let (here, of) = partial(far).expect("the beginning is kept");
+    assert!(here > 2 * MIB && of == sent.len(), "{here} of {of}");
+}
+
+#[test]
+fn what_is_torn_on_a_drive_is_gone_on_with_over_a_link() {
+    let folders = tempfile::tempdir().unwrap();
+    let at = folders.path();
+    let [near, far] = ["near", "far"].map(|name| Node::new(at, name));
+    near.befriend(&far);
+    let sent = octets(4, 5 * MIB);
+    dock_torn(at, [&near, &far], &sent);
+    let agents = [&near, &far].map(|node| node.agent(ANY_PORT));
+    let wire = Metered::to(agents[1].port(), usize::MAX, End::Cut);
+    near.verb(&["peer", "add", &wire.url()]).done();
+    expect_file(&far, at, &sent);
+    let carried = wire.take_carried();
+    println!("{carried} octets came over the link");
+    assert!(carried < 3 * MIB, "{carried} octets: it began anew");
+    assert_eq!(partial(&far), None);
+    end(agents, [&near, &far]);
+}
+
+#[test]
+fn what_is_torn_on_one_drive_is_completed_by_another() {
+    let folders = tempfile::tempdir().unwrap();
+    let at = folders.path();
+    let [near, far] = ["near", "far"].map(|name| Node::new(at, name));
+    near.befriend(&far);
+    let sent = octets(5, 5 * MIB);
+    dock_torn(at, [&near, &far], &sent);
+    let drive = folder(at, "whole");
+    near.verb(&["drive", "init", word(&drive), "--label", "BLUE"]).done();
+    for node in [&near, &far] {
+        node.verb(&["drive", "dock", word(&drive)]).done();
+    }
+    expect_file(&far, at, &sent);
+    assert_eq!(partial(&far), None);
+    end([], [&near, &far]);
 }
 
 #[test]

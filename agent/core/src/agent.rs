@@ -117,11 +117,11 @@ impl Agent {
             }
             Input::ChunkArrived { number, .. } if self.shelf.is_out_of_hand(number) => {}
             Input::ChunkArrived { number, index, octets } => store.put_chunk(number, index, &octets)?,
-            Input::TransferStaged { contact, number, head } => {
-                self.transfer_staged(now, (contact, head), number, store)?;
+            Input::TransferStaged { way, number, head } => {
+                self.transfer_staged(now, (way, head), number, store)?;
             }
-            Input::TransferBroken { contact, head, staging, octets } => {
-                self.transfer_broken(now, Broken { contact, head, staging, octets }, store)?;
+            Input::TransferBroken { way, head, staging, octets } => {
+                self.transfer_broken(now, Broken { way, head, staging, octets }, store)?;
             }
             Input::PartialProved { number, bundle } => {
                 self.partial_proved(now, number, bundle.as_deref(), store)?;

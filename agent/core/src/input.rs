@@ -12,6 +12,33 @@ pub type ContactId = u64;
 /// A transfer within a contact and a direction, as the convergence layer numbers it.
 pub type TransferId = u64;
 
+/// By which way the beginning of a large bundle comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From a neighbor.
+    Contact(ContactId),
+    /// From a drive or a file, where it is known to have lain so long, in milliseconds.
+    Dormant(u64),
+}
+
+impl Way {
+    /// The contact, if it comes by one.
+    pub fn contact(self) -> Option<ContactId> {
+        match self {
+            Self::Contact(contact) => Some(contact),
+            Self::Dormant(_) => None,
+        }
+    }
+
+    /// How long it lay somewhere, as far as that is known.
+    pub(crate) fn dormant_ms(self) -> u64 {
+        match self {
+            Self::Contact(_) => 0,
+            Self::Dormant(ms) => ms,
+        }
+    }
+}
+
 /// The driver's name for a staging that it asked for.
 pub type Ticket = u64;
 
@@ -65,16 +92,16 @@ pub enum Input {
     /// kept as a partial.
     TransferStaged {
         /// Where it comes from.
-        contact: ContactId,
+        way: Way,
         /// From `StagingReady`.
         number: Number,
         /// Its head.
         head: Head,
     },
-    /// A transfer of a large bundle broke off. What came of it is kept as a partial, if it is worth it.
+    /// A transfer of a large bundle, or its copy from a drive, broke off. What came of it is kept as a partial, if it is worth it.
     TransferBroken {
         /// Where it came from.
-        contact: ContactId,
+        way: Way,
         /// Its head.
         head: Head,
         /// Where the first octets of the payload are staged, if any are.

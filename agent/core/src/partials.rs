@@ -1,4 +1,4 @@
-//! Beginnings of large bundles whose transfers broke off: which are kept, for how long, and how many.
+//! Beginnings of large bundles whose transfers broke off, or that are torn on a drive: which are kept, for how long, and how many.
 //!
 //! What came stays, whoever sent it: head and payload so far are in the store (`store/partials.rs`), and any neighbor that has
 //! the bundle may go on with it (`resuming.rs`). Nothing of it is believed before the whole was checked. Partials that
@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::admission;
 use crate::agent::Agent;
-use crate::input::ContactId;
+use crate::input::{ContactId, Way};
 use crate::store::{Number, Partial, PartialRecord, PayloadPlace, PrimaryHash, StoreError, View, WriteTxn};
 use crate::time::{NodeTime, Now};
 
@@ -75,7 +75,7 @@ pub(crate) struct Stream {
 /// A transfer that broke off.
 #[derive(Debug)]
 pub(crate) struct Broken {
-    pub(crate) contact: ContactId,
+    pub(crate) way: Way,
     pub(crate) head: Head,
     /// Where the payload's first octets are staged, if they are.
     pub(crate) staging: Option<Number>,
@@ -172,7 +172,7 @@ impl Agent {
     pub(crate) fn transfer_staged(
         &mut self,
         now: Now,
-        (contact, head): (ContactId, Head),
+        (way, head): (Way, Head),
         number: Number,
         store: &mut WriteTxn<'_>,
     ) -> Result<(), StoreError> {
@@ -180,7 +180,7 @@ impl Agent {
         if !is_open || self.shelf.partials.contains_key(&PrimaryHash::of(&head)) {
             return Ok(());
         }
-        self.shelve(now, (contact, head), (number, Filling::Transfer), store).map(drop)
+        self.shelve(now, (way, head), (number, Filling::Transfer), store).map(drop)
     }
 
     /// A transfer of a large bundle broke off. What came of it stays, unless more of it is here.
@@ -190,9 +190,12 @@ impl Agent {
         broken: Broken,
         store: &mut WriteTxn<'_>,
     ) -> Result<(), StoreError> {
-        let (contact, hash) = (broken.contact, PrimaryHash::of(&broken.head));
+        let (way, hash) = (broken.way, PrimaryHash::of(&broken.head));
         self.keep_broken(now, broken, store)?;
-        self.asked_in_vain(now, (contact, Some(hash)), store)
+        match way.contact() {
+            Some(contact) => self.asked_in_vain(now, (contact, Some(hash)), store),
+            None => Ok(()),
+        }
     }
 
     fn keep_broken(&mut self, now: Now, broken: Broken, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
@@ -220,7 +223,7 @@ impl Agent {
         let number = broken.staging.map_or_else(|| store.begin_staging(), Ok)?;
         store.extend_staging(number, staged, &broken.octets)?;
         let place = (number, Filling::Nobody);
-        if !self.shelve(now, (broken.contact, broken.head), place, store)? {
+        if !self.shelve(now, (broken.way, broken.head), place, store)? {
             self.give_up_staging(Some(number), store)?;
         }
         Ok(())
@@ -277,13 +280,16 @@ impl Agent {
     fn shelve(
         &mut self,
         now: Now,
-        (contact, head): (ContactId, Head),
+        (way, head): (Way, Head),
         (staging, filling): (Number, Filling),
         store: &mut WriteTxn<'_>,
     ) -> Result<bool, StoreError> {
         let hash = PrimaryHash::of(&head);
-        let Some(deadline) = admission::deadline(&self.config, now, &head, 0) else { return Ok(false) };
-        let neighbor = self.contacts.get(&contact).and_then(|contact| contact.authenticated().cloned());
+        let Some(deadline) = admission::deadline(&self.config, now, &head, way.dormant_ms()) else {
+            return Ok(false);
+        };
+        let contact = way.contact().and_then(|contact| self.contacts.get(&contact));
+        let neighbor = contact.and_then(|contact| contact.authenticated().cloned());
         let is_spoiled = self.shelf.is_spoiled(hash);
         if head.bytes().len() > KEPT_HEAD_OCTETS_MAX || (is_spoiled && neighbor.is_none()) {
             return Ok(false);
@@ -291,6 +297,7 @@ impl Agent {
         let record = PartialRecord {
             staging,
             begun: now.node,
+            dormant_ms: way.dormant_ms(),
             moved: now.node,
             deadline,
             is_from_known: neighbor.is_some(),

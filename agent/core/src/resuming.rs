@@ -222,7 +222,7 @@ impl Agent {
             None => matches!(bundle.signature(), SignatureVerdict::Valid(_)),
         });
         let Some(bundle) = genuine else { return self.spoil(now, hash, store) };
-        let dormant_ms = now.node.since_ms(kept.record.begun);
+        let dormant_ms = now.node.since_ms(kept.record.begun).saturating_add(kept.record.dormant_ms);
         let holder = contact
             .and_then(|contact| self.contacts.get(&contact))
             .and_then(|contact| contact.authenticated().cloned());

@@ -2,12 +2,12 @@
 //!
 //! Up to 1 MiB they are gathered and parsed as one; more of them pass through a reader into the store, piece by piece, and
 //! are hashed beside that. As soon as the head is known, and more is to come, the cheap questions of admission are asked,
-//! so that what will be refused is not received. What came of a large bundle from a neighbor when its transfer breaks off
-//! is kept as a partial.
+//! so that what will be refused is not received. What came of a large bundle when its transfer, or its copy from
+//! a drive, breaks off is kept as a partial.
 
 use std::sync::Arc;
 
-use agent_core::input::{ContactId, Input};
+use agent_core::input::{Input, Way};
 use agent_core::refusal::Refusal;
 use agent_core::store::{Number, StoreError};
 use agent_core::{KEPT_OCTETS_MIN, LARGE_OCTETS, admission};
@@ -75,8 +75,8 @@ impl From<StoreError> for NotTaken {
 pub(crate) struct Intake {
     node: Arc<Node>,
     budget: Arc<Semaphore>,
-    /// The contact that it comes from, if it does.
-    contact: Option<ContactId>,
+    /// Where it comes from.
+    way: Way,
     /// The head, once it was asked about.
     head: Option<Head>,
     /// Room for a payload that will not fit in memory, asked for while its first octets are gathered.
@@ -110,17 +110,11 @@ enum Probe {
 }
 
 impl Intake {
-    pub(crate) fn new(node: &Arc<Node>, budget: &Arc<Semaphore>) -> Self {
+    /// If it is dropped before it is finished or given up, what came is kept.
+    pub(crate) fn new(node: &Arc<Node>, budget: &Arc<Semaphore>, way: Way) -> Self {
         let state = State::Gathering { pieces: Vec::new(), octets: 0, held: None, probe: Probe::NotYet };
         let (node, budget) = (Arc::clone(node), Arc::clone(budget));
-        Self { node, budget, contact: None, head: None, room: None, state }
-    }
-
-    /// Like [`Self::new`], for a transfer of a neighbor: if it is dropped before it is finished, what came is kept.
-    pub(crate) fn from_contact(node: &Arc<Node>, budget: &Arc<Semaphore>, contact: ContactId) -> Self {
-        let mut intake = Self::new(node, budget);
-        intake.contact = Some(contact);
-        intake
+        Self { node, budget, way, head: None, room: None, state }
     }
 
     /// Takes the next octets. After an error the bundle is lost.
@@ -233,8 +227,8 @@ impl Intake {
             None => self.node.inputs.ask_for_room().await?,
         };
         let mut staging = Staging::at(&self.node, room.number().await?);
-        if let (Some(contact), Some(head)) = (self.contact, reader.head()) {
-            staging.keep_as(contact, head.clone()).await?;
+        if let Some(head) = reader.head() {
+            staging.keep_as(self.way, head.clone()).await?;
         }
         let permit = part_of(&mut held, begun.len());
         staging.push(begun, permit).await?;
@@ -247,7 +241,7 @@ impl Intake {
     }
 
     /// Nothing of it is to be kept.
-    fn give_up(&mut self) {
+    pub(crate) fn give_up(&mut self) {
         if let State::Passing { staging, .. } = &mut self.state {
             staging.give_up();
         }
@@ -289,10 +283,9 @@ impl Intake {
 
 impl Drop for Intake {
     fn drop(&mut self) {
-        if let Some(contact) = self.contact
-            && let Some((head, octets)) = self.gathered()
-        {
-            self.node.inputs.post_end(Input::TransferBroken { contact, head, staging: None, octets });
+        if let Some((head, octets)) = self.gathered() {
+            let way = self.way;
+            self.node.inputs.post_end(Input::TransferBroken { way, head, staging: None, octets });
         }
     }
 }

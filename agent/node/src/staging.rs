@@ -1,11 +1,11 @@
 //! Fills the store with a payload that is too large for memory, in pieces of the size that the store wants.
 //!
 //! Octets that are not yet committed hold permits of their origin's budget, so that a fast source waits for the disk.
-//! What is not finished when it is dropped is given up, or kept as a partial where it comes from a neighbor.
+//! What is not finished when it is dropped is given up, or kept as a partial where more of it may come.
 
 use std::sync::Arc;
 
-use agent_core::input::{ContactId, Input};
+use agent_core::input::{Input, Way};
 use agent_core::store::{CHUNK_OCTETS, Number};
 use bundle_format::Head;
 use bytes::{Bytes, BytesMut};
@@ -40,7 +40,7 @@ pub(crate) struct Staging {
     partial: BytesMut,
     held: Option<OwnedSemaphorePermit>,
     /// As the beginning of which bundle, and from where, it is kept if it breaks off.
-    kept_as: Option<(ContactId, Head)>,
+    kept_as: Option<(Way, Head)>,
     finished: bool,
 }
 
@@ -53,9 +53,9 @@ impl Staging {
     }
 
     /// From now on what came is kept, should the transfer break off or the process end.
-    pub(crate) async fn keep_as(&mut self, contact: ContactId, head: Head) -> Result<(), Lost> {
-        self.kept_as = Some((contact, head.clone()));
-        self.node.inputs.post(Input::TransferStaged { contact, number: self.number, head }).await
+    pub(crate) async fn keep_as(&mut self, way: Way, head: Head) -> Result<(), Lost> {
+        self.kept_as = Some((way, head.clone()));
+        self.node.inputs.post(Input::TransferStaged { way, number: self.number, head }).await
     }
 
     /// Nothing of it is to be kept.
@@ -122,9 +122,9 @@ impl Drop for Staging {
             return;
         }
         self.node.inputs.post_end(match self.kept_as.take() {
-            Some((contact, head)) => {
+            Some((way, head)) => {
                 let octets = self.partial.split().freeze();
-                Input::TransferBroken { contact, head, staging: Some(number), octets }
+                Input::TransferBroken { way, head, staging: Some(number), octets }
             }
             None => Input::StagingAbandoned { number },
         });

@@ -52,6 +52,7 @@ impl Volume {
                     checked.report(damage);
                     continue;
                 }
+                Entry::Torn(_) => continue,
                 Entry::Record(record) => record,
             };
             let read = self.read(&record).and_then(|mut reader| {

@@ -114,6 +114,7 @@ impl Volume {
             match entry {
                 Entry::Record(record) if (by.wanted)(&record) => census.kept += octets_of(&record),
                 Entry::Record(record) => census.unwanted += octets_of(&record),
+                Entry::Torn(_) => {}
                 Entry::Damage(damage) => census.untouchable |= !is_final(&damage.reason),
             }
         }
@@ -144,6 +145,7 @@ impl Volume {
                     copied.dropped += 1;
                     copied.freed += octets_of(&record);
                 }
+                Entry::Torn(_) => {}
                 Entry::Damage(damage) => copied.damages.push(damage),
             }
         }

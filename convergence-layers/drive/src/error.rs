@@ -181,6 +181,14 @@ pub enum Reason {
     Unreadable(String),
 }
 
+impl Reason {
+    /// Whether a reader that failed with this had read all that there is of a record: it goes on elsewhere, if anywhere. Nobody
+    /// vouches for what was read; but nothing says that it is wrong.
+    pub fn leaves_a_beginning(&self) -> bool {
+        matches!(self, Self::Cut | Self::Unreadable(_))
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {

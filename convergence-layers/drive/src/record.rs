@@ -49,7 +49,7 @@ impl RecordInfo {
 ///
 /// The last octets are given only after length, CRC-32 and compression of the whole record were found right, so whoever
 /// has all `original` octets has the whole bundle. Otherwise `read` fails with an error that carries a [`Damage`]
-/// ([`Damage::of`]), and what came before must be thrown away.
+/// ([`Damage::of`]), and what came before must be thrown away, unless [`Reason::leaves_a_beginning`].
 pub struct RecordReader {
     record: RecordInfo,
     file: File,

@@ -32,6 +32,9 @@ const FAILURES_MAX: u32 = 64;
 pub enum Entry {
     /// A record whose header holds.
     Record(RecordInfo),
+    /// A record whose header holds, and behind whose beginning the file ends: what there is of it can be read. The damage
+    /// that it is comes beside it. At most one in a segment.
+    Torn(RecordInfo),
     /// Octets that were skipped. Other records are not touched by it.
     Damage(Damage),
 }
@@ -54,6 +57,8 @@ pub(crate) struct SegmentScan {
     writer: Option<NodeHash>,
     found: VecDeque<Entry>,
     records: u32,
+    /// Headers whose records the file's end tears.
+    torn: u32,
     damaged: bool,
     closed: bool,
     done: bool,
@@ -79,6 +84,7 @@ impl SegmentScan {
             writer: None,
             found: VecDeque::new(),
             records: 0,
+            torn: 0,
             damaged: false,
             closed: false,
             done: false,
@@ -148,6 +154,12 @@ impl SegmentScan {
         let (at, end) = (self.at, self.at + header.octets());
         let body = at + RECORD_HEADER as u64;
         if end > self.end {
+            // The end of a file tears one record; whoever claims more wants the same octets read again and again.
+            self.torn = self.torn.saturating_add(1);
+            if self.torn == 1 {
+                let record = self.record(header);
+                self.found.push_back(Entry::Torn(record));
+            }
             return self.skip(at, body, Some(header.id), Reason::Cut);
         }
         // Where the drive cannot be read behind the body, nothing is known to follow it.
@@ -155,20 +167,26 @@ impl SegmentScan {
         if !followed && !self.body_holds(body, header)? {
             return self.skip(at, body, Some(header.id), Reason::Body);
         }
-        self.found.push_back(Entry::Record(RecordInfo {
+        let record = self.record(header);
+        self.found.push_back(Entry::Record(record));
+        self.records = self.records.saturating_add(1);
+        self.at = end;
+        Ok(())
+    }
+
+    /// The record whose header is here.
+    fn record(&self, header: &RecordHeader) -> RecordInfo {
+        RecordInfo {
             id: header.id,
             file: self.name.clone(),
-            offset: at,
+            offset: self.at,
             stored: header.stored,
             original: header.original,
             written: header.written,
             writer: self.writer,
             zstd: header.zstd,
             body_crc: header.body_crc,
-        }));
-        self.records = self.records.saturating_add(1);
-        self.at = end;
-        Ok(())
+        }
     }
 
     fn close(&mut self, mark: &EndMark) {

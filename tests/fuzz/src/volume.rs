@@ -102,6 +102,7 @@ fn records_of(volume: &Volume, octets: usize) -> Vec<RecordInfo> {
                 }
                 records.push(record);
             }
+            Entry::Torn(record) => assert!(read(volume, &record).is_err(), "{record:?} is whole"),
             Entry::Damage(damage) => assert!(damage.octets.start <= damage.octets.end, "{damage:?}"),
         }
         assert!(records.len() <= octets / RECORD_OCTETS_MIN, "{} records in {octets} octets", records.len());

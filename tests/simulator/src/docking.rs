@@ -134,7 +134,7 @@ impl World {
         let records: Vec<RecordInfo> = records
             .filter_map(|entry| match entry {
                 Entry::Record(record) => Some(record),
-                Entry::Damage(_) => None,
+                Entry::Torn(_) | Entry::Damage(_) => None,
             })
             .collect();
         let pulled_at = (dock.pulled == Some(Stage::Taking)).then(|| self.dice.index(records.len() + 1));

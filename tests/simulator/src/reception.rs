@@ -5,7 +5,7 @@ use agent_core::cards::cards_group;
 use agent_core::config::Config;
 use agent_core::contact_endpoint;
 use agent_core::deliveries::deliveries_group;
-use agent_core::input::{ContactId, Input, SendOutcome, Ticket, TransferId};
+use agent_core::input::{ContactId, Input, SendOutcome, Ticket, TransferId, Way};
 use agent_core::output::Parcel;
 use agent_core::refusal::Refusal;
 use agent_core::request::Order;
@@ -190,7 +190,10 @@ impl World {
         if let Ok(octets) = reader.push(came)
             && let Some(head) = reader.head().cloned()
         {
-            self.give(node, Input::TransferBroken { contact, head, staging: None, octets });
+            self.give(
+                node,
+                Input::TransferBroken { way: Way::Contact(contact), head, staging: None, octets },
+            );
         }
     }
 }

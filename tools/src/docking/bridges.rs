@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use agent_node::Body;
 use bytes::{Buf, Bytes};
-use drive_volume::RecordReader;
+use drive_volume::{Damage, RecordReader};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::runtime::Handle;
 
@@ -16,6 +16,11 @@ use crate::stop::Stop;
 /// What a reader says when somebody asked to stop. Not `Interrupted`, which means "try again".
 pub(super) fn stopped() -> io::Error {
     io::Error::other("interrupted")
+}
+
+/// What the node is told where the beginning of a record is worth keeping.
+fn beginning(error: &io::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, error.to_string())
 }
 
 /// A record of the drive, for the node. Polled on a thread that may wait, so that it simply does.
@@ -32,7 +37,7 @@ impl AsyncRead for FromDrive<'_> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.stop.is_asked() {
-            return Poll::Ready(Err(stopped()));
+            return Poll::Ready(Err(beginning(&stopped())));
         }
         match self.record.read(buffer.initialize_unfilled()) {
             Ok(read) => {
@@ -40,7 +45,12 @@ impl AsyncRead for FromDrive<'_> {
                 Poll::Ready(Ok(()))
             }
             Err(error) => {
-                let told = io::Error::new(error.kind(), error.to_string());
+                let is_right = Damage::of(&error).is_some_and(|damage| damage.reason.leaves_a_beginning());
+                let told = if is_right {
+                    beginning(&error)
+                } else {
+                    io::Error::new(error.kind(), error.to_string())
+                };
                 self.failed = Some(error);
                 Poll::Ready(Err(told))
             }

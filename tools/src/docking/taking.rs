@@ -1,7 +1,8 @@
-//! What the node lacks comes in from the drive.
+//! What the node lacks comes in from the drive: whole bundles, and then the beginnings of large ones that are torn.
 
 use std::collections::BTreeSet;
 
+use agent_core::LARGE_OCTETS;
 use agent_node::{Call, ClientError, Imported, Reply};
 use bundle_format::BundleId;
 use drive_volume::{Damage, Entry, RecordInfo, Volume};
@@ -16,6 +17,9 @@ use crate::progress::Progress;
 const PAGE: usize = 2048;
 /// Ids of the drive that are remembered: 64 MiB of them. Of a drive with more, some may be put out twice.
 const IDS_MAX: usize = 4 << 20;
+
+/// Torn records that are looked at: as many beginnings as a node keeps.
+const TORN_MAX: usize = 64;
 
 /// The ids on a drive.
 #[derive(Debug, Default)]
@@ -57,10 +61,14 @@ impl Docked<'_> {
     pub(super) fn take_in(&mut self, volume: &Volume) -> Result<OnDrive, Failure> {
         let mut progress = Progress::new(&format!("{}: taking in", volume.label()), None);
         let mut on_drive = OnDrive::default();
-        let mut page: Vec<RecordInfo> = Vec::new();
+        let (mut page, mut torn): (Vec<RecordInfo>, Vec<RecordInfo>) = (Vec::new(), Vec::new());
         for entry in volume.records()? {
             match entry {
                 Entry::Record(record) => page.push(record),
+                Entry::Torn(record) if torn.len() < TORN_MAX && record.original > LARGE_OCTETS => {
+                    torn.push(record);
+                }
+                Entry::Torn(_) => {}
                 Entry::Damage(damage) => self.summary.damaged(damage),
             }
             if page.len() == PAGE {
@@ -71,6 +79,7 @@ impl Docked<'_> {
             }
         }
         self.take_page(volume, page, (&mut on_drive, &mut progress))?;
+        self.take_beginnings(volume, torn)?;
         on_drive.sort();
         self.summary.on_drive = on_drive.ids.len() as u64;
         Ok(on_drive)
@@ -109,6 +118,16 @@ impl Docked<'_> {
             if on_drive.ids.len() < IDS_MAX {
                 on_drive.ids.push(id);
             }
+        }
+        Ok(())
+    }
+
+    /// Gives the node what there is of torn records. Whatever is whole came before, so that only what is lacking still is kept.
+    fn take_beginnings(&mut self, volume: &Volume, torn: Vec<RecordInfo>) -> Result<(), Failure> {
+        let lacking = self.lacking(&torn)?;
+        for record in torn.iter().filter(|record| lacking.contains(&BundleId::from_bytes(record.id))) {
+            // The damage that it is was told of when it was found.
+            self.take(volume, record)?;
         }
         Ok(())
     }

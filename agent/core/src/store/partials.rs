@@ -1,4 +1,4 @@
-//! What came of large bundles whose transfers broke off: the head, and how much of the payload is staged.
+//! What came of large bundles whose transfers broke off, or that are torn on a drive: the head, and how much of the payload is staged.
 //!
 //! A partial is a row here and a staging (`payloads.rs`) that the row keeps from being abandoned when the agent starts. The
 //! agent's `partials.rs` decides what is kept, and for how long; nothing here has been verified, and only the whole can be.
@@ -44,6 +44,8 @@ pub struct PartialRecord {
     pub head: Head,
     /// When it began; the head's age was true then.
     pub begun: NodeTime,
+    /// How long it lay on a drive before that, in milliseconds, as far as that is known.
+    pub dormant_ms: u64,
     /// When octets came last, to the minute.
     pub moved: NodeTime,
     /// When the bundle expires.
@@ -60,23 +62,25 @@ pub struct PartialRecord {
 
 const FROM_KNOWN: u8 = 1;
 const MAY_BE_VOUCHED: u8 = 2;
+const WAS_DORMANT: u8 = 4;
 
 impl PartialRecord {
     fn encode(&self) -> Vec<u8> {
         let known = if self.is_from_known { FROM_KNOWN } else { 0 };
         let vouched = if self.may_be_vouched { MAY_BE_VOUCHED } else { 0 };
+        let dormant = if self.dormant_ms > 0 { WAS_DORMANT } else { 0 };
         let alone = self.alone.as_ref().map(Eid::to_cbor).unwrap_or_default();
         let head = self.head.bytes();
-        Writer::with_capacity(64 + alone.len() + head.len())
+        let record = Writer::with_capacity(72 + alone.len() + head.len())
             .u64(self.staging.value())
             .u64(self.begun.as_ms())
             .u64(self.moved.as_ms())
             .u64(self.deadline.as_ms())
-            .u8(known | vouched)
+            .u8(known | vouched | dormant)
             .counted(self.wanted.as_ref().map_or(&[][..], |id| id.as_bytes()))
             .counted(&alone)
-            .counted(head)
-            .done()
+            .counted(head);
+        if self.dormant_ms > 0 { record.u64(self.dormant_ms).done() } else { record.done() }
     }
 
     fn decode(body: &[u8]) -> Option<Self> {
@@ -92,11 +96,13 @@ impl PartialRecord {
             eid => Some(Eid::from_cbor(eid).ok()?),
         };
         let head = Head::parse(Bytes::copy_from_slice(fields.counted()?)).ok()?;
+        let dormant_ms = if flags & WAS_DORMANT == 0 { 0 } else { fields.u64()? };
         fields.end()?;
         Some(Self {
             staging: Number::new(staging),
             head,
             begun: NodeTime::from_ms(begun),
+            dormant_ms,
             moved: NodeTime::from_ms(moved),
             deadline: NodeTime::from_ms(deadline),
             is_from_known: flags & FROM_KNOWN != 0,

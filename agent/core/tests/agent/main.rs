@@ -22,3 +22,4 @@ mod room;
 mod routing;
 mod set;
 mod support;
+mod torn;

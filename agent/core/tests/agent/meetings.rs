@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::support::Node;
-use agent_core::input::{ContactId, Input, SendOutcome, TransferId};
+use agent_core::input::{ContactId, Input, SendOutcome, TransferId, Way};
 use agent_core::output::{Notice, Output};
 use agent_core::refusal::{QuotaOf, Refusal};
 use agent_core::store::{CHUNK_OCTETS, Number, PayloadPlace};
@@ -227,7 +227,10 @@ impl Field {
         let octets = reader.push(came).unwrap();
         if let Some(head) = reader.head().cloned() {
             self.arrived[to] += octets.len();
-            self.work.push_back((to, Input::TransferBroken { contact, head, staging: None, octets }));
+            self.work.push_back((
+                to,
+                Input::TransferBroken { way: Way::Contact(contact), head, staging: None, octets },
+            ));
         }
         self.cut(contact);
     }

@@ -4,7 +4,7 @@ use crate::meetings::Field;
 use crate::support::{Node, config, eid, key, order};
 use agent_core::Agent;
 use agent_core::config::{Config, Stance};
-use agent_core::input::Input;
+use agent_core::input::{Input, Way};
 use agent_core::output::Notice;
 use bundle_format::{BundleId, Limits, Profile};
 use bytes::Bytes;
@@ -271,7 +271,7 @@ fn the_rest_of_a_transfer_whose_bundle_came_by_another_way_is_not_kept() {
         Some(agent_core::output::Output::StagingReady { number, .. }) => *number,
         other => panic!("{other:?}"),
     };
-    node.step(Input::TransferStaged { contact: 1, number, head: head.clone() });
+    node.step(Input::TransferStaged { way: Way::Contact(1), number, head: head.clone() });
     let whole = vec![7; 200_000];
     let octets: Bytes = [&head.bytes()[..], &whole, &[0xff]].concat().into();
     let bundle = bundle_format::Bundle::parse(octets, &Limits::default()).unwrap();
@@ -281,7 +281,7 @@ fn the_rest_of_a_transfer_whose_bundle_came_by_another_way_is_not_kept() {
     node.ask(agent_core::request::Request::Consume { endpoint, number: queued });
     assert!(!node.has(&id));
     let octets = vec![7; 30_000].into();
-    node.step(Input::TransferBroken { contact: 1, head, staging: Some(number), octets });
+    node.step(Input::TransferBroken { way: Way::Contact(1), head, staging: Some(number), octets });
     assert_eq!(partials(&node), []);
     assert_sound(&node);
 }
@@ -304,7 +304,7 @@ fn beginning(source: &str, sequence: u64, octets: usize) -> Input {
     };
     let bundle = draft.sign(&Profile::default(), &key(source), vec![7; octets].into()).unwrap();
     let head = bundle.head().clone();
-    Input::TransferBroken { contact: 1, head, staging: None, octets: vec![7; 20_000].into() }
+    Input::TransferBroken { way: Way::Contact(1), head, staging: None, octets: vec![7; 20_000].into() }
 }
 
 #[test]
@@ -353,12 +353,17 @@ fn pieces_of_a_transfer_that_was_given_up_do_not_reach_its_partial() {
         index,
         octets: Bytes::from(vec![7; agent_core::store::CHUNK_OCTETS]),
     };
-    node.step(Input::TransferStaged { contact: 1, number, head: head.clone() });
+    node.step(Input::TransferStaged { way: Way::Contact(1), number, head: head.clone() });
     node.step(piece(0));
     // The store failed, and the next piece with it; the transfer does not know yet.
     restart(&mut node, config("c"));
     node.step(piece(2));
-    node.step(Input::TransferBroken { contact: 1, head, staging: Some(number), octets: vec![7; 9].into() });
+    node.step(Input::TransferBroken {
+        way: Way::Contact(1),
+        head,
+        staging: Some(number),
+        octets: vec![7; 9].into(),
+    });
     node.step(Input::StagingAbandoned { number });
     assert_eq!(partials(&node), [(agent_core::store::CHUNK_OCTETS as u64, 200_000)]);
     assert_sound(&node);

@@ -33,6 +33,7 @@ fn everything(folder: &Path) -> Vec<Number> {
         staging,
         head: Recipe::new(6).payload_octets(CHUNK_OCTETS).bundle().head().clone(),
         begun: NodeTime::from_ms(1),
+        dormant_ms: 86_400_000,
         moved: NodeTime::from_ms(2),
         deadline: NodeTime::from_ms(99_000_000),
         is_from_known: true,

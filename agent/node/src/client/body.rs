@@ -69,7 +69,7 @@ impl Client {
                             serde_json::from_slice(&reason).map_err(|_| ClientError::Protocol)?;
                         Err(failure.into())
                     }
-                    Some(Frame::Message(_) | Frame::Data(_)) => Err(ClientError::Protocol),
+                    Some(Frame::Message(_) | Frame::Data(_) | Frame::Break(_)) => Err(ClientError::Protocol),
                     None => Err(ClientError::Gone),
                 }
             }

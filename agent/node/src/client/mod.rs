@@ -165,7 +165,8 @@ impl Client {
     }
 
     /// Takes in a bundle's octets, from a file or a drive. `from` is the node that wrote it there, which therefore has it;
-    /// `dormant_ms` how long it lay there, 0 where that is unknown.
+    /// `dormant_ms` how long it lay there, 0 where that is unknown. Where `body` fails with `UnexpectedEof`, what it gave
+    /// is right, and more of it may come another time: the beginning of a large bundle is kept.
     pub async fn import(
         &mut self,
         body: impl AsyncRead + Unpin,
@@ -293,9 +294,13 @@ impl Client {
         }
     }
 
-    /// The body cannot be read to its end: nothing of it is to be kept.
+    /// The body cannot be read to its end: nothing of it is to be kept, unless all that there is of it was read.
     async fn give_up(&mut self, error: io::Error) -> Result<Word, ClientError> {
-        self.frames.send_abort(&error.to_string()).await?;
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            self.frames.send_break(&error.to_string()).await?;
+        } else {
+            self.frames.send_abort(&error.to_string()).await?;
+        }
         match self.answer().await {
             Ok(_) | Err(ClientError::Aborted(_)) => Err(ClientError::Body(error)),
             Err(other) => Err(other),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use agent_core::input::{ContactId, Input, SendOutcome, TransferId};
+use agent_core::input::{ContactId, Input, SendOutcome, TransferId, Way};
 use agent_core::refusal::Refusal;
 use agent_core::store::PayloadPlace;
 use convergence_layer::{Control, Event, Link, RefusalReason};
@@ -141,7 +141,7 @@ impl Receiving {
                 self.desk.refuse_for(transfer, &Refusal::TooLarge { octets, most });
                 None
             }
-            _ => Some(Intake::from_contact(&self.desk.node, &self.budget, self.desk.contact)),
+            _ => Some(Intake::new(&self.desk.node, &self.budget, Way::Contact(self.desk.contact))),
         };
         self.current = Some((transfer, intake));
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use agent_core::input::Way;
 use agent_core::refusal::Refusal;
 use agent_core::request::{Answer, CustodyTransfer, Order, Report, Request};
 use agent_core::store::{Issued, Number, PayloadPlace, Presence, Retention, StoredBundle};
@@ -27,18 +28,38 @@ const INVENTORY_LIFETIME_MS: u64 = 365 * 86_400_000;
 /// Ids read in one look.
 const IDS_PER_READ: usize = 4096;
 
+/// What comes next of a client's body.
+enum Next {
+    Piece(Bytes),
+    End,
+    /// The client cannot go on; what came is nothing.
+    Aborted(Failure),
+    /// The client cannot go on; what came is right.
+    Broken(Failure),
+}
+
 impl Session {
-    /// The next piece of the client's body; `None` at its end.
-    async fn piece(&mut self) -> Result<Option<Bytes>, Fault> {
+    async fn next(&mut self) -> Result<Next, Fault> {
+        let failure = |reason: Bytes| {
+            let text = serde_json::from_slice(&reason).unwrap_or_else(|_| "by the sender".to_owned());
+            Failure::Aborted(text)
+        };
         match self.frames.next().await? {
-            Some(Frame::Data(piece)) => Ok(Some(piece)),
-            Some(Frame::End) => Ok(None),
-            Some(Frame::Abort(reason)) => {
-                let text = serde_json::from_slice(&reason).unwrap_or_else(|_| "by the sender".to_owned());
-                Err(Failure::Aborted(text).into())
-            }
+            Some(Frame::Data(piece)) => Ok(Next::Piece(piece)),
+            Some(Frame::End) => Ok(Next::End),
+            Some(Frame::Abort(reason)) => Ok(Next::Aborted(failure(reason))),
+            Some(Frame::Break(reason)) => Ok(Next::Broken(failure(reason))),
             Some(Frame::Message(_)) => Err(Fault::Connection(super::FrameError::Unexpected)),
             None => Err(Fault::Connection(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into())),
+        }
+    }
+
+    /// The next piece of the client's body; `None` at its end.
+    async fn piece(&mut self) -> Result<Option<Bytes>, Fault> {
+        match self.next().await? {
+            Next::Piece(piece) => Ok(Some(piece)),
+            Next::End => Ok(None),
+            Next::Aborted(failure) | Next::Broken(failure) => Err(failure.into()),
         }
     }
 
@@ -159,11 +180,19 @@ fn read_order(order: WireOrder) -> Result<Order, Failure> {
     })
 }
 
-/// Takes in the bundle whose octets the client sends.
+/// Takes in the bundle whose octets the client sends. If they break off, the intake keeps what came, as of a link.
 pub(super) async fn import(session: &mut Session, from: Option<Eid>, dormant_ms: u64) -> Result<Word, Fault> {
-    let mut intake = Intake::new(&session.node, &budget());
+    let mut intake = Intake::new(&session.node, &budget(), Way::Dormant(dormant_ms));
     loop {
-        let Some(piece) = session.piece().await? else { break };
+        let piece = match session.next().await? {
+            Next::Piece(piece) => piece,
+            Next::End => break,
+            Next::Aborted(failure) => {
+                intake.give_up();
+                return Err(failure.into());
+            }
+            Next::Broken(failure) => return Err(failure.into()),
+        };
         if let Err(fault) = intake.push(piece).await {
             let outcome = not_taken(&session.node, intake.head().cloned(), fault).await;
             return match outcome {

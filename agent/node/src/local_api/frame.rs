@@ -21,6 +21,7 @@ const MESSAGE: u8 = 0;
 const DATA: u8 = 1;
 const END: u8 = 2;
 const ABORT: u8 = 3;
+const BREAK: u8 = 4;
 
 /// One frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +32,10 @@ pub(crate) enum Frame {
     Data(Bytes),
     /// The body is complete.
     End,
-    /// The body will not be completed: a JSON reason.
+    /// The body will not be completed, and is worth nothing: a JSON reason.
     Abort(Bytes),
+    /// The body will not be completed now, and what came of it is right: a JSON reason.
+    Break(Bytes),
 }
 
 /// The other side does not keep to the protocol, or is gone.
@@ -125,6 +128,11 @@ impl FrameStream {
         self.send(ABORT, &json).await
     }
 
+    pub(crate) async fn send_break<M: Serialize>(&mut self, reason: &M) -> Result<(), FrameError> {
+        let json = serde_json::to_vec(reason)?;
+        self.send(BREAK, &json).await
+    }
+
     async fn send(&mut self, kind: u8, body: &[u8]) -> Result<(), FrameError> {
         let length = body.len() + 1;
         if length > FRAME_OCTETS_MAX {
@@ -147,6 +155,7 @@ fn parse(kind: u8, body: Bytes) -> Result<Frame, FrameError> {
         DATA => Ok(Frame::Data(body)),
         END if body.is_empty() => Ok(Frame::End),
         ABORT => Ok(Frame::Abort(body)),
+        BREAK => Ok(Frame::Break(body)),
         _ => Err(FrameError::Kind),
     }
 }

@@ -1,8 +1,9 @@
 //! Damaged segments: what is touched is lost and named, everything else is found.
 
 use std::fs;
+use std::io::Read;
 
-use drive_volume::{Entry, Reason, Volume};
+use drive_volume::{Entry, Reason, RecordInfo, Volume};
 use proptest::prelude::*;
 
 use crate::drive::{bundle, check, init, open, pack, read, read_all, whole};
@@ -116,6 +117,42 @@ fn octets_put_in_cost_only_the_record_that_they_are_in() {
         assert_eq!(sample.survivors(&octets), expected, "put in at {at}");
         assert!(!check(&open(sample.root.path())).is_whole(), "put in at {at}");
     }
+}
+
+#[test]
+fn of_a_record_that_the_end_of_its_file_tears_the_beginning_is_read() {
+    let text = b"words that come again ".repeat(200_000);
+    for large in [bundle(2, 3 << 20), text] {
+        let sample = Sample::of(&[b"before".to_vec(), large.clone()]);
+        let record = sample.records[1].clone();
+        let volume = sample.with(&sample.octets[..record.start + record.len() / 2]);
+        let torn: Vec<RecordInfo> = volume
+            .records()
+            .unwrap()
+            .filter_map(|entry| if let Entry::Torn(record) = entry { Some(record) } else { None })
+            .collect();
+        assert_eq!((torn.len(), torn[0].id), (1, [2; 16]));
+        let (mut reader, mut beginning) = (volume.read(&torn[0]).unwrap(), Vec::new());
+        let error = reader.read_to_end(&mut beginning).unwrap_err();
+        assert!(drive_volume::Damage::of(&error).unwrap().reason.leaves_a_beginning(), "{error}");
+        assert!(beginning.len() > large.len() / 4, "{} octets", beginning.len());
+        assert_eq!(beginning, large[..beginning.len()]);
+        assert_eq!(whole(&volume), [1]);
+    }
+}
+
+#[test]
+fn one_record_of_a_segment_is_torn_at_most() {
+    let sample = Sample::of(&few());
+    let mut octets = sample.octets.clone();
+    for record in &sample.records {
+        let at = record.start;
+        octets[at + 40..at + 48].copy_from_slice(&(1_u64 << 20).to_be_bytes());
+        redeclare(&mut octets, at, 1 << 20);
+    }
+    let volume = sample.with(&octets);
+    let torn = volume.records().unwrap().filter(|entry| matches!(entry, Entry::Torn(_)));
+    assert_eq!(torn.count(), 1);
 }
 
 #[test]

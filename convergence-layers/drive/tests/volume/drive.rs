@@ -52,6 +52,7 @@ pub(crate) fn pack(volume: &Volume, bundles: &[Vec<u8>]) {
 pub(crate) fn read_all(volume: &Volume) -> Vec<RecordInfo> {
     let entries = volume.records().unwrap().map(|entry| match entry {
         Entry::Record(record) => record,
+        Entry::Torn(record) => panic!("{record:?}"),
         Entry::Damage(damage) => panic!("{damage}"),
     });
     entries.collect()
@@ -76,7 +77,7 @@ pub(crate) fn ids(volume: &Volume) -> Vec<u8> {
 pub(crate) fn whole(volume: &Volume) -> Vec<u8> {
     let records = volume.records().unwrap().filter_map(|entry| match entry {
         Entry::Record(record) => Some(record),
-        Entry::Damage(_) => None,
+        Entry::Torn(_) | Entry::Damage(_) => None,
     });
     records.filter(|record| read(volume, record).is_ok()).map(|record| record.id[0]).collect()
 }

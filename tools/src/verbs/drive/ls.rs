@@ -61,6 +61,7 @@ impl Ls {
                         Output::Text => lines.push(line),
                     }
                 }
+                Entry::Torn(_) => {}
                 Entry::Damage(damage) => {
                     damages += 1;
                     tell(&format!("skipped: {damage}"));

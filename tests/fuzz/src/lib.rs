@@ -11,6 +11,7 @@ mod contact;
 mod dice;
 mod eid;
 mod message;
+mod serial;
 mod session;
 mod sketch;
 mod volume;
@@ -20,6 +21,7 @@ pub use contact::{contact, contact_seeds};
 pub use dice::Dice;
 pub use eid::{eid, eid_seeds};
 pub use message::{message, message_seeds};
+pub use serial::{serial, serial_seeds};
 pub use session::{session, session_seeds};
 pub use sketch::{sketch, sketch_seeds};
 pub use volume::{volume, volume_seeds};
@@ -31,11 +33,12 @@ pub type Octets = Vec<u8>;
 pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Octets>);
 
 /// All of them.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("bundle", bundle, bundle_seeds),
     ("contact", contact, contact_seeds),
     ("eid", eid, eid_seeds),
     ("message", message, message_seeds),
+    ("serial", serial, serial_seeds),
     ("session", session, session_seeds),
     ("sketch", sketch, sketch_seeds),
     ("volume", volume, volume_seeds),

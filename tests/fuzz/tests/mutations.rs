@@ -96,6 +96,11 @@ fn a_message_of_any_octets_is_refused_or_written_again_as_it_was() {
 }
 
 #[test]
+fn a_serial_line_of_any_octets_brings_the_same_frames_in_any_pieces() {
+    run("serial", MUTATIONS);
+}
+
+#[test]
 fn a_session_hears_any_octets_within_its_bounds() {
     run("session", MUTATIONS);
 }

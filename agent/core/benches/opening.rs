@@ -11,7 +11,7 @@ use agent_core::input::{ContactId, Input};
 use agent_core::output::{Output, ParcelPayload};
 use agent_core::request::{Conflict, Request};
 use agent_core::routing::Policies;
-use agent_core::store::{Durability, NewRecord, PayloadPlace, Standing, Store, StoreOptions};
+use agent_core::store::{Durability, NewRecord, PayloadPlace, Retention, Standing, Store, StoreOptions};
 use agent_core::time::{NodeTime, Now};
 use bundle_format::{
     Bundle, BundleFlags, CreationTimestamp, DtnTime, Eid, Limits, NewBundle, NodeKey, Priority, Profile,
@@ -140,6 +140,7 @@ fn filled(folder: &Path, bundles: u64) -> Store {
                 deadline: NOW.node.after_ms(DAY_MS),
                 priority: Priority::Normal,
                 standing: Standing::Trusted,
+                retention: Retention::default(),
                 record: None,
             };
             txn.insert(&record, PayloadPlace::Inline).expect("room");

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use agent_core::store::{Durability, NewRecord, Number, PayloadPlace, Standing, Store, StoreOptions};
+use agent_core::store::{
+    Durability, NewRecord, Number, PayloadPlace, Retention, Standing, Store, StoreOptions,
+};
 use agent_core::time::{NodeTime, Now};
 use bundle_format::{
     BundleFlags, CheckedBundle, CreationTimestamp, DtnTime, Eid, NewBundle, NodeKey, Priority, Profile,
@@ -41,6 +43,7 @@ fn record(bundle: &CheckedBundle, at: u64) -> NewRecord<'_> {
         deadline: NodeTime::from_ms(at + 86_400_000),
         priority: Priority::Normal,
         standing: Standing::Trusted,
+        retention: Retention::default(),
         record: None,
     }
 }

@@ -39,6 +39,13 @@ impl Newcomer {
     }
 }
 
+impl Newcomer {
+    /// Nobody displaces what is vouched for by bundles that only claim its source.
+    fn may_displace(&self, facts: &BundleFacts) -> bool {
+        self.standing == Standing::Trusted || facts.standing == Standing::Unvouched
+    }
+}
+
 /// A quota that a newcomer counts towards.
 struct Quota {
     whose: QuotaOf,
@@ -56,7 +63,7 @@ impl Config {
     ) -> Result<Result<Vec<(Number, u64)>, Refusal>, StoreError> {
         let mut choice = Choice { view, newcomer, looked_at: 0, victims: BTreeMap::new() };
         for quota in self.quotas_of(view, newcomer)? {
-            if !self.is_met(&quota, &mut choice)? {
+            if !choice.meets(&quota)? {
                 return Ok(Err(Refusal::Quota { whose: quota.whose, quota_octets: quota.octets }));
             }
         }
@@ -83,43 +90,6 @@ impl Config {
         quotas.push(Quota { whose: QuotaOf::Node, octets, among: Among::All, usage });
         Ok(quotas)
     }
-
-    /// Chooses more victims until a newcomer is within a quota; whether that could be reached.
-    fn is_met(&self, quota: &Quota, choice: &mut Choice<'_>) -> Result<bool, StoreError> {
-        let newcomer = choice.newcomer;
-        if newcomer.octets > quota.octets {
-            return Ok(false);
-        }
-        let wanted = quota.usage.octets.saturating_add(newcomer.octets).saturating_sub(quota.octets);
-        let mut excess = wanted.saturating_sub(choice.freed(quota.among));
-        if excess == 0 {
-            return Ok(true);
-        }
-        for worth in newcomer.worth.and_below() {
-            for number in choice.view.evictable(quota.among, worth)? {
-                if choice.looked_at == EVICTED_MAX {
-                    return Ok(false);
-                }
-                choice.looked_at += 1;
-                let facts = choice.view.facts(number?)?;
-                if let Some(facts) = facts.filter(|facts| self.may_go(facts, newcomer)) {
-                    excess = excess.saturating_sub(choice.take(facts));
-                }
-                if excess == 0 {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
-    }
-
-    /// What waits for delivery here stays: nobody else has use for it, and its sender is told "delivered" of what its destination had
-    /// and has no more. And nobody displaces what is vouched for by bundles that only claim its source.
-    fn may_go(&self, facts: &BundleFacts, newcomer: &Newcomer) -> bool {
-        let is_for_us = facts.destination.node_id().is_some_and(|node| self.is_self(&node));
-        let is_outranked = newcomer.standing == Standing::Unvouched && facts.standing == Standing::Trusted;
-        (facts.delivered || !is_for_us) && !is_outranked
-    }
 }
 
 /// What is to go, as far as it is chosen.
@@ -131,6 +101,34 @@ struct Choice<'c> {
 }
 
 impl Choice<'_> {
+    /// Chooses more until the newcomer is within a quota; whether that could be reached.
+    fn meets(&mut self, quota: &Quota) -> Result<bool, StoreError> {
+        let (view, newcomer) = (self.view, self.newcomer);
+        if newcomer.octets > quota.octets {
+            return Ok(false);
+        }
+        let wanted = quota.usage.octets.saturating_add(newcomer.octets).saturating_sub(quota.octets);
+        let mut excess = wanted.saturating_sub(self.freed(quota.among));
+        if excess == 0 {
+            return Ok(true);
+        }
+        for worth in newcomer.worth.and_below() {
+            for number in view.evictable(quota.among, worth)? {
+                if self.looked_at == EVICTED_MAX {
+                    return Ok(false);
+                }
+                self.looked_at += 1;
+                if let Some(facts) = view.facts(number?)?.filter(|facts| newcomer.may_displace(facts)) {
+                    excess = excess.saturating_sub(self.take(facts));
+                }
+                if excess == 0 {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
     fn freed(&self, among: Among) -> u64 {
         let counted = self.victims.values().filter(|facts| among.include(facts));
         counted.fold(0, |sum, facts| sum.saturating_add(facts.octets()))

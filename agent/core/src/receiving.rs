@@ -12,7 +12,9 @@ use crate::output::{Notice, Output};
 use crate::refusal::Refusal;
 use crate::reporting::Assertion;
 use crate::request::CustodyTransfer;
-use crate::store::{NewRecord, Number, PayloadPlace, Standing as SourceStanding, StoreError, WriteTxn};
+use crate::store::{
+    NewRecord, Number, PayloadPlace, Retention, Standing as SourceStanding, StoreError, WriteTxn,
+};
 use crate::time::Now;
 
 /// A bundle as it came, with what is known of its way here.
@@ -282,6 +284,7 @@ impl Agent {
                 .map(|metadata| metadata.priority)
                 .unwrap_or_default(),
             standing: vouched.standing(),
+            retention: self.retention_at_door(bundle),
             record: record_place,
         };
         let number = store.insert(&record, arrival.payload)?;
@@ -300,6 +303,17 @@ impl Agent {
         }
         self.offer_everywhere(now, (number, arrival.contact), store)?;
         Ok(number)
+    }
+
+    /// What is for this node alone stays until an application has it, be it that it may not be delivered yet: nobody else has use for it, and
+    /// its sender is told "delivered" of what its destination had and has no more.
+    fn retention_at_door(&self, bundle: &CheckedBundle) -> Retention {
+        let destination = bundle.head().primary().destination.node_id();
+        if destination.is_some_and(|node| self.is_self(&node)) {
+            Retention::DELIVERY_PENDING
+        } else {
+            Retention::default()
+        }
     }
 
     /// Two bundles of one identity: one that is vouched for replaces one that is not; two that are mean that the

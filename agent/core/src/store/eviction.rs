@@ -94,7 +94,8 @@ impl<'t> View<'t> {
     /// Whether a bundle may go when room is needed.
     pub(crate) fn is_evictable(&self, facts: &BundleFacts) -> Result<bool, StoreError> {
         let waits = self.has(Table::Queue, &endpoint_key(facts.destination_number, facts.number))?;
-        Ok(!waits && !facts.retention.contains(Retention::CUSTODY))
+        let is_kept = [Retention::CUSTODY, Retention::DELIVERY_PENDING];
+        Ok(!waits && !is_kept.iter().any(|constraint| facts.retention.contains(*constraint)))
     }
 }
 

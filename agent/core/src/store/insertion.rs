@@ -44,6 +44,8 @@ pub struct NewRecord<'b> {
     pub priority: Priority,
     /// Whether somebody vouches for it.
     pub standing: Standing,
+    /// Why it is kept from the beginning.
+    pub retention: Retention,
     /// Which edition of which record it is. The agent has removed the one that it replaces.
     pub record: Option<RecordPlace>,
 }
@@ -68,7 +70,7 @@ impl NewRecord<'_> {
             received_utc: self.received.utc,
             age_at_reception_ms: self.age_at_reception_ms,
             deadline: self.deadline,
-            retention: Retention::default(),
+            retention: self.retention,
             delivered: false,
             record: self.record,
             payload_octets: self.head.payload_octets(),

@@ -33,6 +33,12 @@ fn signed_by(
     destination: &str,
     priority: Priority,
 ) -> CheckedBundle {
+    draft((source, sequence), destination, priority)
+        .sign(&Profile::default(), &key(signer), Bytes::from(vec![7; 1_000]))
+        .unwrap()
+}
+
+fn draft((source, sequence): (&str, u64), destination: &str, priority: Priority) -> NewBundle {
     NewBundle {
         destination: eid(destination),
         source: eid(&format!("dtn://{source}/")),
@@ -44,8 +50,6 @@ fn signed_by(
         hop_limit: None,
         metadata: Some(Metadata { priority, ..Metadata::default() }),
     }
-    .sign(&Profile::default(), &key(signer), Bytes::from(vec![7; 1_000]))
-    .unwrap()
 }
 
 fn assert_sound(node: &Node) {
@@ -113,6 +117,26 @@ fn what_is_for_this_node_stays_though_it_may_not_be_delivered_yet() {
     assert!(node.has(&for_us));
     node.trust("stranger");
     assert!(node.queued("dtn://n/inbox").is_some());
+    assert_sound(&node);
+}
+
+/// More than are looked at for one that comes.
+#[test]
+fn what_stays_does_not_stand_in_the_way_of_what_may_go() {
+    let claim = |sequence| draft(("b", sequence), "dtn://n/inbox", Priority::Bulk);
+    let unsigned = |draft: NewBundle| draft.unsigned(&Profile::default(), Bytes::new()).unwrap();
+    let mut settings = config("n");
+    settings.unsigned = Stance::Carry;
+    settings.quota_octets = 1_100 * unsigned(claim(1_000)).octets() + 1_800;
+    let mut node = Node::with(settings);
+    node.trust("a");
+    for sequence in 1_000..2_100 {
+        node.import(unsigned(claim(sequence))).unwrap();
+    }
+    let normal = taken(&mut node, 1, Priority::Normal);
+    let urgent = taken(&mut node, 2, Priority::Urgent);
+    assert!(!node.has(&normal) && node.has(&urgent));
+    assert_eq!(node.bundles(), 1_101);
     assert_sound(&node);
 }
 

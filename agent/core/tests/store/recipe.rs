@@ -1,7 +1,7 @@
 //! Bundles and stores to test with.
 
 use agent_core::store::{
-    Durability, NewRecord, Number, PayloadPlace, Standing, Store, StoreOptions, WriteTxn,
+    Durability, NewRecord, Number, PayloadPlace, Retention, Standing, Store, StoreOptions, WriteTxn,
 };
 use agent_core::time::{NodeTime, Now};
 use bundle_format::{
@@ -94,6 +94,7 @@ impl Recipe {
             deadline: self.deadline,
             priority: Priority::Normal,
             standing: self.standing,
+            retention: Retention::default(),
             record: None,
         }
     }

@@ -18,6 +18,10 @@ use crate::store::{Among, BundleFacts, Number, Standing, StoreError, Usage, View
 /// Bundles that are looked at, and so go, for one that comes: more is a matter of the next try, so that a step stays short.
 const EVICTED_MAX: usize = 1024;
 
+/// The part of the node's quota, one in so many, that what nodes say to each other may fill and be worth more than urgent messages. Cards
+/// and records of deliveries of a few thousand nodes are in it; beyond it whoever may publish could shut out all messages.
+const PROTOCOL_SHARE: u64 = 4;
+
 /// A bundle that is to come in, as it is weighed against those that are here.
 #[derive(Debug)]
 pub(crate) struct Newcomer {
@@ -61,7 +65,7 @@ impl Config {
         view: View<'_>,
         newcomer: &Newcomer,
     ) -> Result<Result<Vec<(Number, u64)>, Refusal>, StoreError> {
-        let mut choice = Choice { view, newcomer, looked_at: 0, victims: BTreeMap::new() };
+        let mut choice = Choice::new(view, newcomer, self.quota_octets / PROTOCOL_SHARE)?;
         for quota in self.quotas_of(view, newcomer)? {
             if !choice.meets(&quota)? {
                 return Ok(Err(Refusal::Quota { whose: quota.whose, quota_octets: quota.octets }));
@@ -83,7 +87,7 @@ impl Config {
         let mut quotas = Vec::new();
         for (whose, endpoint, octets) in source.into_iter().chain(group) {
             // Of whom there is nothing yet, nothing can go.
-            let among = Among::CountedFor(view.endpoint(endpoint)?.unwrap_or(0));
+            let among = Among::CountedFor(view.endpoint(endpoint)?.unwrap_or(u32::MAX));
             quotas.push(Quota { whose, octets, among, usage: view.usage_of(endpoint)? });
         }
         let (octets, usage) = (self.quota_octets, view.usage()?);
@@ -96,11 +100,24 @@ impl Config {
 struct Choice<'c> {
     view: View<'c>,
     newcomer: &'c Newcomer,
+    /// What it is worth beside what is here.
+    worth: Worth,
+    /// Octets of what nodes say to each other that are beyond its share, and not chosen yet.
+    protocol_excess: u64,
     looked_at: usize,
     victims: BTreeMap<Number, BundleFacts>,
 }
 
-impl Choice<'_> {
+impl<'c> Choice<'c> {
+    fn new(view: View<'c>, newcomer: &'c Newcomer, protocol_octets_max: u64) -> Result<Self, StoreError> {
+        let is_protocol = newcomer.worth == Worth::PROTOCOL;
+        let octets = if is_protocol { newcomer.octets } else { 0 };
+        let said = view.protocol_usage()?.octets.saturating_add(octets);
+        let protocol_excess = said.saturating_sub(protocol_octets_max);
+        let worth = if is_protocol && protocol_excess > 0 { Worth::NORMAL } else { newcomer.worth };
+        Ok(Self { view, newcomer, worth, protocol_excess, looked_at: 0, victims: BTreeMap::new() })
+    }
+
     /// Chooses more until the newcomer is within a quota; whether that could be reached.
     fn meets(&mut self, quota: &Quota) -> Result<bool, StoreError> {
         let (view, newcomer) = (self.view, self.newcomer);
@@ -112,8 +129,11 @@ impl Choice<'_> {
         if excess == 0 {
             return Ok(true);
         }
-        for worth in newcomer.worth.and_below() {
+        for worth in self.worth.and_below() {
             for number in view.evictable(quota.among, worth)? {
+                if worth > self.worth && self.protocol_excess == 0 {
+                    break;
+                }
                 if self.looked_at == EVICTED_MAX {
                     return Ok(false);
                 }
@@ -136,8 +156,14 @@ impl Choice<'_> {
 
     /// Chooses a bundle; the octets that this makes free, beyond those that were free already.
     fn take(&mut self, facts: BundleFacts) -> u64 {
-        let octets = facts.octets();
-        if self.victims.insert(facts.number, facts).is_none() { octets } else { 0 }
+        let (octets, is_protocol) = (facts.octets(), facts.is_protocol());
+        if self.victims.insert(facts.number, facts).is_some() {
+            return 0;
+        }
+        if is_protocol {
+            self.protocol_excess = self.protocol_excess.saturating_sub(octets);
+        }
+        octets
     }
 }
 
@@ -168,7 +194,9 @@ impl Worth {
     /// What a bundle with this head is worth, when it is weighed against others.
     pub(crate) fn of_head(head: &Head, profile: &Profile) -> Self {
         let metadata = head.metadata(profile);
-        let is_record = metadata.as_ref().is_some_and(|metadata| metadata.record.is_some());
+        // Any other bundle is an ordinary one, whatever its metadata say.
+        let may_be_record = head.is_signed() && !head.primary().destination.is_singleton();
+        let is_record = may_be_record && metadata.as_ref().is_some_and(|metadata| metadata.record.is_some());
         if head.is_administrative_record() || is_record {
             Self::PROTOCOL
         } else {

@@ -124,7 +124,11 @@ impl Agent {
             source: self.config.node.clone(),
             destination: order.destination.clone(),
             octets,
-            worth: Worth::of_message(order.metadata.priority),
+            worth: if order.metadata.record.is_some() {
+                Worth::PROTOCOL
+            } else {
+                Worth::of_message(order.metadata.priority)
+            },
             standing: Standing::Trusted,
         };
         Ok(self.config.room_for(store.view(), &newcomer)?.err())

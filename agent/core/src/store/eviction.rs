@@ -15,6 +15,8 @@ pub struct Worth(u8);
 impl Worth {
     /// Its destination has had it.
     const DELIVERED: Self = Self(0);
+    /// A message without a priority of its own.
+    pub(crate) const NORMAL: Self = Self(2);
     /// What nodes say to each other: small, and others depend on it.
     pub(crate) const PROTOCOL: Self = Self(4);
 
@@ -26,16 +28,19 @@ impl Worth {
     fn of(facts: &BundleFacts) -> Self {
         if facts.delivered {
             Self::DELIVERED
-        } else if facts.is_administrative || facts.record.is_some() {
+        } else if facts.is_protocol() {
             Self::PROTOCOL
         } else {
             Self::of_message(facts.priority)
         }
     }
 
-    /// Every worth up to this one, the smallest first.
+    /// Every worth up to this one in the order of eviction, where so much is said between nodes that it counts as normal messages: it goes
+    /// behind those, and before what is urgent.
     pub(crate) fn and_below(self) -> impl Iterator<Item = Self> {
-        (0..=self.0).map(Self)
+        let protocol = (Self::NORMAL..Self::PROTOCOL).contains(&self).then_some(Self::PROTOCOL);
+        let below = (0..=self.0.min(Self::NORMAL.0)).map(Self);
+        below.chain(protocol).chain((Self::NORMAL.0 + 1..=self.0).map(Self))
     }
 }
 

@@ -109,6 +109,8 @@ const ADMINISTRATIVE: u8 = 4;
 const DELIVERED: u8 = 8;
 const UNVOUCHED: u8 = 16;
 const RECORD: u8 = 32;
+/// Stands where an endpoint number does for what nodes say to each other; endpoints have numbers from 1 on.
+pub(crate) const PROTOCOL_ENDPOINT: u32 = 0;
 /// Octets of the fields that every record has.
 const FIXED_OCTETS: usize = 128;
 
@@ -140,10 +142,17 @@ impl BundleFacts {
         self.source.node_id().unwrap_or_else(|| self.source.clone())
     }
 
-    /// The endpoints that its octets are counted for: its source's node, and the group that it is for.
+    /// Whether it is what nodes say to each other: an administrative record (RFC 9171 §6.1), or an edition of a record.
+    pub(crate) fn is_protocol(&self) -> bool {
+        self.is_administrative || self.record.is_some()
+    }
+
+    /// The endpoints that its octets are counted for: its source's node, the group that it is for, and [`PROTOCOL_ENDPOINT`].
     pub(crate) fn charged(&self) -> impl Iterator<Item = u32> {
         let group = (!self.destination.is_singleton()).then_some(self.destination_number);
-        [self.node_number].into_iter().chain(group.filter(|group| *group != self.node_number))
+        let group = group.filter(|group| *group != self.node_number);
+        let protocol = self.is_protocol().then_some(PROTOCOL_ENDPOINT);
+        [self.node_number].into_iter().chain(group).chain(protocol)
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {

@@ -142,8 +142,12 @@ impl WriteTxn<'_> {
 
     /// Says which edition of which record a bundle is, where that is known from outside its facts.
     pub(crate) fn list_record(&mut self, number: Number, place: RecordPlace) -> Result<(), StoreError> {
+        let Some(before) = self.view().facts(number)? else { return Ok(()) };
         self.change_facts(number, |facts| facts.record = Some(place))?;
-        match self.view().facts(number)?.as_ref().and_then(row) {
+        let after = BundleFacts { record: Some(place), ..before.clone() };
+        self.charge(&after)?;
+        self.discharge(&before)?;
+        match row(&after) {
             Some((key, body)) => self.put(Table::Records, &key, &body),
             None => Ok(()),
         }

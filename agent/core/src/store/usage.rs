@@ -2,7 +2,7 @@
 
 use bundle_format::Eid;
 
-use crate::store::facts::BundleFacts;
+use crate::store::facts::{BundleFacts, PROTOCOL_ENDPOINT};
 use crate::store::record::{Reader, Writer};
 use crate::store::tables::misshapen;
 use crate::store::{Number, Standing, StoreError, Table, View, WriteTxn};
@@ -63,6 +63,11 @@ impl View<'_> {
         }
     }
 
+    /// What administrative records and records fill.
+    pub fn protocol_usage(&self) -> Result<Usage, StoreError> {
+        self.usage_of_number(PROTOCOL_ENDPOINT)
+    }
+
     pub(crate) fn usage_of_number(&self, node: u32) -> Result<Usage, StoreError> {
         let key = node.to_be_bytes();
         self.get(Table::Usage, &key)?.map_or(Ok(Usage::default()), |body| Usage::decode(&key, body))
@@ -85,12 +90,11 @@ impl WriteTxn<'_> {
 
     /// Somebody vouches for a bundle's source now: it no longer counts towards what strangers may fill.
     pub fn vouch_for(&mut self, number: Number) -> Result<(), StoreError> {
-        let Some(mut facts) = self.view().facts(number)? else { return Ok(()) };
+        let Some(facts) = self.view().facts(number)? else { return Ok(()) };
         if facts.standing == Standing::Unvouched {
             let settings = self.settings_mut();
             settings.unvouched = settings.unvouched.without(&facts);
-            facts.standing = Standing::Trusted;
-            self.put(Table::Facts, &number.key(), &facts.encode())?;
+            self.change_facts(number, |facts| facts.standing = Standing::Trusted)?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use agent_core::refusal::{QuotaOf, Refusal};
 use agent_core::request::{CustodyTransfer, Order, Request};
 use bundle_format::{
     BundleFlags, BundleId, CheckedBundle, CreationTimestamp, DtnTime, Metadata, NewBundle, Priority, Profile,
+    RecordTag,
 };
 use bytes::Bytes;
 
@@ -253,6 +254,35 @@ fn nobody_displaces_the_bundles_of_a_source_by_claiming_to_be_it() {
     assert!(node.has(&real) && !node.has(&forged) && node.has(&second));
     let last = taken(&mut node, 4, Priority::Urgent);
     assert!(!node.has(&real) && node.has(&last));
+    assert_sound(&node);
+}
+
+#[test]
+fn records_are_worth_more_than_urgent_messages_within_a_quarter_of_the_quota() {
+    let mut settings = config("n");
+    settings.quota_octets = 8 * 1_400;
+    let mut node = Node::with(settings);
+    node.trust("a");
+    node.trust("b");
+    let publish = |node: &mut Node, sequence| {
+        let record = Some(RecordTag { name: format!("r{sequence}"), revision: 1 });
+        let mut edition = draft(("a", sequence), GROUP, Priority::Normal);
+        edition.metadata = Some(Metadata { record, ..Metadata::default() });
+        node.import(edition.sign(&Profile::default(), &key("a"), Bytes::from(vec![7; 1_000])).unwrap())
+            .unwrap()
+    };
+    let records: Vec<BundleId> = (0..8).map(|sequence| publish(&mut node, sequence)).collect();
+    assert!(records.iter().all(|id| node.has(id)), "as long as nobody needs the room");
+    let urgent: Vec<BundleId> = (0..7)
+        .map(|sequence| node.import(bundle(("b", sequence), "dtn://far/x", Priority::Urgent)).unwrap())
+        .collect();
+    let left: Vec<bool> = records.iter().map(|id| node.has(id)).collect();
+    assert_eq!(left, [false, false, false, false, false, false, true, true]);
+    assert!(!node.has(&urgent[0]), "an urgent message goes for another, not for what is within the share");
+    assert_sound(&node);
+    let newest = publish(&mut node, 8);
+    assert!(!node.has(&records[6]) && node.has(&records[7]) && node.has(&newest));
+    assert!(urgent[1..].iter().all(|id| node.has(id)));
     assert_sound(&node);
 }
 

@@ -109,6 +109,6 @@ impl Config {
 
     /// Whether there is somebody to give a bundle to: it is not for this node alone, nor has its one destination had it.
     pub(crate) fn is_for_others(&self, facts: &BundleFacts) -> bool {
-        facts.destination.node_id().is_none_or(|node| !facts.delivered && !self.is_self(&node))
+        !facts.is_needless() && facts.destination.node_id().is_none_or(|node| !self.is_self(&node))
     }
 }

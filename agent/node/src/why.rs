@@ -113,7 +113,8 @@ impl Found<'_> {
             self.say("waits_for_application", text);
         }
         if self.facts.delivered {
-            self.say("delivered", "its destination said that it was delivered there".to_owned());
+            let who = if self.facts.is_needless() { "its destination" } else { "a member of the group" };
+            self.say("delivered", format!("{who} said that it was delivered there"));
         }
         if self.facts.retention.contains(Retention::CUSTODY) {
             let text = "this node answers for it: it is not evicted until another node takes custody";
@@ -130,7 +131,7 @@ impl Found<'_> {
         if !holders.is_empty() {
             self.say("held_by", format!("these are known to have it too: {}", holders.join(", ")));
         }
-        let is_over = self.facts.delivered && self.facts.destination.is_singleton();
+        let is_over = self.facts.is_needless();
         self.policy();
         let lacks = |one: &&Whereabouts| !matches!(one.has, Has::Yes | Has::Delivered);
         let owed = all.iter().filter(lacks).filter(|one| one.wants == Some(true) && one.may_have);

@@ -30,6 +30,9 @@ struct Shown {
     held_by: Vec<String>,
     custody_asked: Vec<String>,
     delivered: bool,
+    /// Whoever it is for has had it: of a group, others may lack it.
+    #[serde(skip)]
+    is_needless: bool,
     nodes: Vec<Known>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bundle: Option<Anatomy>,
@@ -91,6 +94,7 @@ fn shown(report: &BundleReport, profile: &Profile) -> Shown {
         held_by: texts(&report.held_by),
         custody_asked: texts(&report.custody_asked),
         delivered: report.delivered,
+        is_needless: report.delivered && report.summary.destination.is_singleton(),
         nodes: report.nodes.iter().map(Known::of).collect(),
         bundle: Anatomy::of_head(&report.head, profile),
     }
@@ -116,12 +120,13 @@ fn text(shown: &Shown) -> String {
         facts.push(("nodes that have it", having.join(", ")));
     }
     let missing: Vec<String> =
-        shown.nodes.iter().filter(|node| node.is_missing() && !shown.delivered).map(Known::text).collect();
+        shown.nodes.iter().filter(|node| node.is_missing() && !shown.is_needless).map(Known::text).collect();
     if !missing.is_empty() {
         facts.push(("still missing at", missing.join(", ")));
     }
     if shown.delivered {
-        facts.push(("delivered", "yes: its destination said so".to_owned()));
+        let who = if shown.is_needless { "its destination" } else { "a member of the group" };
+        facts.push(("delivered", format!("yes: {who} said so")));
     }
     let mut text = lines(&facts);
     if let Some(bundle) = &shown.bundle {

@@ -13,8 +13,8 @@ use crate::store::{Number, Retention, StoreError, Table, View, WriteTxn};
 pub struct Worth(u8);
 
 impl Worth {
-    /// Its destination has had it.
-    const DELIVERED: Self = Self(0);
+    /// Everybody whom it is for has had it.
+    const NEEDLESS: Self = Self(0);
     /// A message without a priority of its own.
     pub(crate) const NORMAL: Self = Self(2);
     /// What nodes say to each other: small, and others depend on it.
@@ -26,8 +26,8 @@ impl Worth {
     }
 
     fn of(facts: &BundleFacts) -> Self {
-        if facts.delivered {
-            Self::DELIVERED
+        if facts.is_needless() {
+            Self::NEEDLESS
         } else if facts.is_protocol() {
             Self::PROTOCOL
         } else {

@@ -87,7 +87,7 @@ pub struct BundleFacts {
     pub deadline: NodeTime,
     /// Why it is kept.
     pub retention: Retention,
-    /// Its destination said that it was delivered there.
+    /// Its destination said that it was delivered there; of a group, some member did, and others may lack it.
     pub delivered: bool,
     /// Which edition of which record it is, if it is one.
     pub record: Option<RecordPlace>,
@@ -140,6 +140,11 @@ impl BundleFacts {
     /// The node that its octets are counted for: its source's.
     pub(crate) fn charged_node(&self) -> Eid {
         self.source.node_id().unwrap_or_else(|| self.source.clone())
+    }
+
+    /// Whether everybody whom it is for has had it.
+    pub fn is_needless(&self) -> bool {
+        self.delivered && self.destination.is_singleton()
     }
 
     /// Whether it is what nodes say to each other: an administrative record (RFC 9171 §6.1), or an edition of a record.

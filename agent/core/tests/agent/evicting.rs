@@ -1,15 +1,16 @@
 //! What goes when room is needed, and what never does.
 
 use agent_core::config::Stance;
+use agent_core::output::Notice;
 use agent_core::refusal::{QuotaOf, Refusal};
-use agent_core::request::{CustodyTransfer, Order, Request};
+use agent_core::request::{CustodyTransfer, Order, Report, Request};
 use bundle_format::{
     BundleFlags, BundleId, CheckedBundle, CreationTimestamp, DtnTime, Metadata, NewBundle, Priority, Profile,
     RecordTag,
 };
 use bytes::Bytes;
 
-use crate::support::{Node, config, eid, key, order};
+use crate::support::{Node, Pair, Side, config, eid, key, order};
 
 /// Room for four bundles of a kilobyte and what is around it.
 const QUOTA: u64 = 5_400;
@@ -283,6 +284,44 @@ fn records_are_worth_more_than_urgent_messages_within_a_quarter_of_the_quota() {
     let newest = publish(&mut node, 8);
     assert!(!node.has(&records[6]) && node.has(&records[7]) && node.has(&newest));
     assert!(urgent[1..].iter().all(|id| node.has(id)));
+    assert_sound(&node);
+}
+
+/// A node with room for two, and a neighbor in the group, at the end of a contact in which the first sent something that asks for a report.
+fn reported(destination: &str) -> (Node, BundleId) {
+    let mut settings = config("n");
+    settings.quota_octets = 2 * 1_350;
+    let mut node = Node::with(settings);
+    node.trust("a");
+    node.trust("b");
+    let mut member = Node::trusting("b", &["n"]);
+    member.ask(Request::Subscribe { group: eid(GROUP) });
+    let mut pair = Pair::meet(node, member);
+    let (report, custody) = (Report::Delivery, CustodyTransfer::NotWanted);
+    let order = Order { report, custody, ..order(destination) };
+    pair.ask(Side::A, Request::Transmit { order, payload: Bytes::from(vec![1; 1_000]) });
+    let told = pair.told.iter().find_map(|(_, notice)| match notice {
+        Notice::Delivered { id, .. } => Some(*id),
+        _ => None,
+    });
+    (pair.a, told.expect("whoever asked for a report is told"))
+}
+
+#[test]
+fn what_its_destination_has_goes_first() {
+    let (mut node, delivered) = reported("dtn://b/inbox");
+    let bulk = taken(&mut node, 1, Priority::Bulk);
+    taken(&mut node, 2, Priority::Bulk);
+    assert!(!node.has(&delivered) && node.has(&bulk));
+    assert_sound(&node);
+}
+
+#[test]
+fn what_one_member_of_a_group_has_is_worth_what_it_was() {
+    let (mut node, delivered) = reported(GROUP);
+    let bulk = taken(&mut node, 1, Priority::Bulk);
+    let other = taken(&mut node, 2, Priority::Bulk);
+    assert!(node.has(&delivered) && !node.has(&bulk) && node.has(&other));
     assert_sound(&node);
 }
 

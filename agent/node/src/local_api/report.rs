@@ -65,7 +65,7 @@ pub struct BundleReport {
     /// The neighbors and volumes that were asked to take it over and have not answered.
     #[serde(with = "as_text::list")]
     pub custody_asked: Vec<Eid>,
-    /// Whether its destination reported delivery.
+    /// Whether its destination reported delivery; of a group, some member.
     pub delivered: bool,
     /// Nodes that are known here, and whether they have it.
     pub nodes: Vec<NodeReport>,

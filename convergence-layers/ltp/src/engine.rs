@@ -11,7 +11,6 @@
 //! Memory is bounded by the options, whatever the neighbor sends. Events that are not taken fill the buffers of received
 //! blocks, and segments that do not fit are as if they had been lost.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -21,23 +20,16 @@ use crate::cancelling::Cancelling;
 use crate::decoding;
 use crate::inbound::Inbound;
 use crate::options::{InvalidOptions, Options};
+use crate::outbound::Outbound;
 use crate::reason::CancelReason;
-use crate::segment::{Content, Segment, SessionId, Side};
-use crate::sending::{Reported, Sending};
+use crate::segment::{Content, Segment, Side};
 use crate::shared::{Counters, Event, Shared};
-
-/// The largest first session number: others keep theirs in 32 bits, and ours grow by one.
-const FIRST_SESSION_MAX: u64 = (1 << 31) - 1;
 
 /// Our engine, as one neighbor knows it.
 #[derive(Debug)]
 pub struct Engine {
     shared: Shared,
-    next_session: u64,
-    /// Our sessions, by number.
-    sending: BTreeMap<u64, Sending>,
-    /// Their numbers, by transfer.
-    transfers: BTreeMap<TransferId, u64>,
+    outbound: Outbound,
     inbound: Inbound,
     cancelling: Cancelling,
     suspended_at: Option<Instant>,
@@ -49,10 +41,8 @@ impl Engine {
         options.check()?;
         let mut shared = Shared::new(options, seed);
         Ok(Self {
-            next_session: shared.random.up_to(FIRST_SESSION_MAX),
+            outbound: Outbound::new(&mut shared),
             shared,
-            sending: BTreeMap::new(),
-            transfers: BTreeMap::new(),
             inbound: Inbound::default(),
             cancelling: Cancelling::default(),
             suspended_at: None,
@@ -61,7 +51,7 @@ impl Engine {
 
     /// Whether another transfer can begin.
     pub fn takes_transfer(&self) -> bool {
-        self.sending.len() < self.shared.options.sending_max
+        self.outbound.count() < self.shared.options.sending_max
     }
 
     /// How many octets of our blocks can be taken now. A piece may be larger, if this is not 0.
@@ -74,14 +64,7 @@ impl Engine {
     /// # Panics
     /// If the transfer is under way, or empty.
     pub fn send_begin(&mut self, transfer: TransferId, length: u64, urgent: bool) {
-        assert!(length > 0, "a block has an octet at least");
-        let number = self.next_session;
-        self.next_session += 1;
-        let session = SessionId { originator: self.shared.options.engine, number };
-        let mut sending = Sending::new(session, transfer, length, &mut self.shared);
-        sending.urgent = urgent;
-        assert!(self.transfers.insert(transfer, number).is_none(), "a transfer begins once");
-        self.sending.insert(number, sending);
+        self.outbound.begin(transfer, length, urgent, &mut self.shared);
     }
 
     /// The next octets of a block. Those of one that was refused are ignored.
@@ -89,20 +72,12 @@ impl Engine {
     /// # Panics
     /// If they are more than the block's length.
     pub fn send_octets(&mut self, transfer: TransferId, octets: Bytes) {
-        let Some(sending) = self.transfers.get(&transfer).and_then(|number| self.sending.get_mut(number))
-        else {
-            return;
-        };
-        let is_within = u64::try_from(octets.len()).is_ok_and(|length| length <= sending.wanted());
-        assert!(is_within, "a block has the octets that its length says");
-        sending.push(octets, &mut self.shared);
+        self.outbound.octets(transfer, octets, &mut self.shared);
     }
 
     /// The agent gives up sending a block (§4.2). No event follows.
     pub fn send_abandon(&mut self, transfer: TransferId) {
-        if let Some(number) = self.transfers.get(&transfer).copied() {
-            self.cancel_sending(number, CancelReason::ClientService);
-        }
+        self.outbound.abandon(transfer, &mut self.cancelling, &mut self.shared);
     }
 
     /// A received block is in the store, durably: the neighbor may be told. Of others than those in [`Event::Received`] nothing
@@ -137,7 +112,9 @@ impl Engine {
             Content::Data(data) if is_theirs => {
                 self.inbound.data(now, session, data, &mut self.cancelling, &mut self.shared);
             }
-            Content::Report(report) if is_ours => self.handle_report(now, session, report),
+            Content::Report(report) if is_ours => {
+                self.outbound.report(now, session, report, &mut self.shared);
+            }
             Content::ReportAck { report } if is_theirs => {
                 self.inbound.acknowledged(now, session, *report, &mut self.shared);
             }
@@ -147,7 +124,8 @@ impl Engine {
             }
             Content::Cancel { by: Side::Receiver, reason } if is_ours => {
                 self.shared.answer(session, Content::CancelAck { by: Side::Receiver });
-                self.refused(session.number, CancelReason::from_code(*reason));
+                let reason = CancelReason::from_code(*reason);
+                self.outbound.refused(session.number, reason, &mut self.shared);
             }
             Content::CancelAck { by: Side::Sender } if is_ours => {
                 self.cancelling.acknowledged(now, session, Side::Sender, &mut self.shared);
@@ -157,47 +135,6 @@ impl Engine {
             }
             _ => self.shared.counters.segments_discarded += 1,
         }
-    }
-
-    /// §6.13: acknowledged whether or not the session is known.
-    fn handle_report(&mut self, now: Instant, session: SessionId, report: &crate::segment::Report) {
-        let reported = match self.sending.get_mut(&session.number) {
-            Some(sending) => sending.handle_report(now, report, &mut self.shared),
-            None => Reported::Noted,
-        };
-        if reported == Reported::Ignored {
-            self.shared.counters.segments_discarded += 1;
-            return;
-        }
-        self.shared.answer(session, Content::ReportAck { report: report.serial });
-        if reported == Reported::Complete
-            && let Some(transfer) = self.close_sending(session.number)
-        {
-            self.shared.events.push_back(Event::Sent { transfer });
-        }
-    }
-
-    fn refused(&mut self, number: u64, reason: CancelReason) {
-        if let Some(transfer) = self.close_sending(number) {
-            self.shared.events.push_back(Event::Refused { transfer, reason: reason.into() });
-        }
-    }
-
-    /// §6.20.
-    fn close_sending(&mut self, number: u64) -> Option<TransferId> {
-        let mut sending = self.sending.remove(&number)?;
-        sending.release_all(&mut self.shared);
-        self.transfers.remove(&sending.transfer);
-        Some(sending.transfer)
-    }
-
-    /// §4.2, §6.19: the neighbor is told if it may have heard of the session.
-    fn cancel_sending(&mut self, number: u64, reason: CancelReason) -> Option<TransferId> {
-        let sending = self.sending.get(&number)?;
-        if sending.has_begun() {
-            self.cancelling.cancel(sending.session, Side::Sender, reason, &mut self.shared);
-        }
-        self.close_sending(number)
     }
 
     /// The link has room: writes the next segment into `segment`, which is cleared, and says whether there is one.
@@ -211,14 +148,7 @@ impl Engine {
         }
         self.inbound.poll_segment(now, &mut self.shared, segment)
             || self.cancelling.poll_segment(now, &self.shared, segment)
-            || self.poll_data(now, true, segment)
-            || self.poll_data(now, false, segment)
-    }
-
-    fn poll_data(&mut self, now: Instant, urgent: bool, segment: &mut Vec<u8>) -> bool {
-        let shared = &mut self.shared;
-        let mut sessions = self.sending.values_mut().filter(|sending| sending.urgent == urgent);
-        sessions.any(|sending| sending.poll_segment(now, shared, segment).is_some())
+            || self.outbound.poll_segment(now, &mut self.shared, segment)
     }
 
     /// Whether [`Engine::poll_transmit`] has a segment.
@@ -227,7 +157,7 @@ impl Engine {
             && (self.shared.has_answers()
                 || self.inbound.has_segment()
                 || self.cancelling.has_segment()
-                || self.sending.values().any(|sending| sending.has_segment(&self.shared)))
+                || self.outbound.has_segment(&self.shared))
     }
 
     /// The next event for the agent.
@@ -243,8 +173,8 @@ impl Engine {
         if self.suspended_at.is_some() {
             return None;
         }
-        let sending = self.sending.values().filter_map(Sending::deadline).min();
-        sending.into_iter().chain(self.inbound.deadline()).chain(self.cancelling.deadline()).min()
+        let deadlines = [self.outbound.deadline(), self.inbound.deadline(), self.cancelling.deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// The time that [`Engine::poll_timeout`] told may have come.
@@ -252,18 +182,7 @@ impl Engine {
         if self.poll_timeout().is_none_or(|at| at > now) {
             return;
         }
-        let mut exceeded = Vec::new();
-        for (number, sending) in &mut self.sending {
-            if sending.handle_timeout(now, &mut self.shared) {
-                exceeded.push(*number);
-            }
-        }
-        for number in exceeded {
-            let reason = CancelReason::RetransmissionLimit;
-            if let Some(transfer) = self.cancel_sending(number, reason) {
-                self.shared.events.push_back(Event::Refused { transfer, reason: reason.into() });
-            }
-        }
+        self.outbound.handle_timeout(now, &mut self.cancelling, &mut self.shared);
         self.inbound.handle_timeout(now, &mut self.cancelling, &mut self.shared);
         self.cancelling.handle_timeout(now, &mut self.shared);
     }
@@ -277,9 +196,7 @@ impl Engine {
     pub fn resume(&mut self, now: Instant) {
         let Some(since) = self.suspended_at.take() else { return };
         let by = now.saturating_duration_since(since);
-        for sending in self.sending.values_mut() {
-            sending.delay(by);
-        }
+        self.outbound.delay(by);
         self.inbound.delay(by);
         self.cancelling.delay(by);
     }

@@ -3,11 +3,12 @@
 //! A block is handed up once it is whole, or so large that it should not wait in memory; as many at a time as the options say.
 //! A session that is over is remembered for a while, so that what is late opens no second one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use convergence_layer::TransferId;
 
+use crate::agenda::Agenda;
 use crate::cancelling::{Cancelling, Closed, Ending};
 use crate::reason::CancelReason;
 use crate::receiving::{Fault, Receiving, Stage};
@@ -22,6 +23,13 @@ pub(crate) struct Inbound {
     transfers: BTreeMap<SessionId, TransferId>,
     next_transfer: TransferId,
     closed: Closed,
+    agenda: Agenda<TransferId>,
+    /// The one that reported last: each gets its turn.
+    reported: TransferId,
+    /// Blocks that wait to be handed up: whole ones, and large ones.
+    whole: BTreeSet<TransferId>,
+    large: BTreeSet<TransferId>,
+    delivering: BTreeSet<TransferId>,
 }
 
 impl Inbound {
@@ -45,12 +53,23 @@ impl Inbound {
         let Some(transfer) = self.open(session, shared) else { return };
         let Some((_, receiving)) = self.sessions.get_mut(&transfer) else { return };
         match receiving.handle_data(now, data, shared) {
-            Ok(()) => {}
+            Ok(()) => self.note(transfer, shared),
             Err(Fault::Discarded) => {
                 shared.counters.octets_in_vain += u64::try_from(data.octets.len()).unwrap_or(0);
                 self.forget_if_empty(transfer);
             }
             Err(Fault::Cancel(reason)) => self.cancel(transfer, reason, cancelling, shared),
+        }
+    }
+
+    /// What there is to do for a session after something was done with it.
+    fn note(&mut self, transfer: TransferId, shared: &Shared) {
+        let Some((_, receiving)) = self.sessions.get(&transfer) else { return };
+        self.agenda.note(transfer, receiving.reporting.has_segment(), receiving.deadline());
+        if receiving.stage == Stage::Waiting && receiving.is_whole() {
+            self.whole.insert(transfer);
+        } else if receiving.stage == Stage::Waiting && receiving.is_large(shared) {
+            self.large.insert(transfer);
         }
     }
 
@@ -93,6 +112,7 @@ impl Inbound {
             if receiving.is_over() {
                 self.close_accepted(transfer, shared);
             }
+            self.note(transfer, shared);
         }
     }
 
@@ -115,6 +135,7 @@ impl Inbound {
             if receiving.is_over() {
                 self.close_accepted(transfer, shared);
             }
+            self.note(transfer, shared);
         }
     }
 
@@ -159,6 +180,10 @@ impl Inbound {
     fn close(&mut self, transfer: TransferId, ending: Ending, shared: &mut Shared) {
         let Some((session, mut receiving)) = self.sessions.remove(&transfer) else { return };
         self.transfers.remove(&session);
+        self.agenda.forget(transfer);
+        for list in [&mut self.whole, &mut self.large, &mut self.delivering] {
+            list.remove(&transfer);
+        }
         receiving.release(shared);
         self.closed.note(session, ending, shared.options.closed_max);
         if receiving.stage == Stage::Delivering {
@@ -172,14 +197,16 @@ impl Inbound {
     }
 
     fn delivering(&mut self, shared: &mut Shared) -> Option<Event> {
-        let delivering = self.sessions.iter_mut().filter(|(_, (_, r))| r.stage == Stage::Delivering);
-        for (transfer, (_, receiving)) in delivering {
+        for transfer in self.delivering.iter().copied() {
+            let Some((_, receiving)) = self.sessions.get_mut(&transfer) else { continue };
             if let Some(octets) = receiving.take(shared) {
-                return Some(Event::Octets { transfer: *transfer, octets });
+                return Some(Event::Octets { transfer, octets });
             }
             if receiving.is_handed_up() {
                 receiving.stage = Stage::Undecided;
-                return Some(Event::Received { transfer: *transfer });
+                self.delivering.remove(&transfer);
+                self.note(transfer, shared);
+                return Some(Event::Received { transfer });
             }
         }
         None
@@ -187,42 +214,50 @@ impl Inbound {
 
     /// Whole blocks first. When memory is short, the oldest that has anything to hand up gets its turn.
     fn begin_delivery(&mut self, shared: &Shared) -> Option<Event> {
-        let delivering = self.sessions.values().filter(|(_, r)| r.stage == Stage::Delivering).count();
-        if delivering >= shared.options.deliveries_max {
+        if self.delivering.len() >= shared.options.deliveries_max {
             return None;
         }
         let is_short = shared.buffered >= shared.options.buffers_max / 2;
-        let waiting = || self.sessions.iter().filter(|(_, (_, r))| r.stage == Stage::Waiting);
-        let next = waiting()
-            .find(|(_, (_, receiving))| receiving.is_whole())
-            .or_else(|| waiting().find(|(_, (_, r))| r.is_large(shared) || (is_short && r.has_ready())))
-            .map(|(transfer, _)| *transfer)?;
+        let oldest = || {
+            let mut waiting = self.sessions.iter().filter(|(_, (_, r))| r.stage == Stage::Waiting);
+            waiting.find(|(_, (_, receiving))| receiving.has_ready()).map(|(transfer, _)| *transfer)
+        };
+        let listed = self.whole.first().or_else(|| self.large.first()).copied();
+        let next = listed.or_else(|| if is_short { oldest() } else { None })?;
+        for list in [&mut self.whole, &mut self.large] {
+            list.remove(&next);
+        }
+        self.delivering.insert(next);
         let (_, receiving) = self.sessions.get_mut(&next)?;
         receiving.stage = Stage::Delivering;
         Some(Event::Receiving { transfer: next, length: receiving.block_length() })
     }
 
+    /// The next report: each session gets its turn.
     pub(crate) fn poll_segment(&mut self, now: Instant, shared: &mut Shared, out: &mut Vec<u8>) -> bool {
-        self.sessions.values_mut().any(|(_, receiving)| receiving.reporting.poll_segment(now, shared, out))
+        let Some(transfer) = self.agenda.ready_after(self.reported) else { return false };
+        let Some((_, receiving)) = self.sessions.get_mut(&transfer) else { return false };
+        let is_written = receiving.reporting.poll_segment(now, shared, out);
+        self.reported = transfer;
+        self.note(transfer, shared);
+        is_written
     }
 
     pub(crate) fn has_segment(&self) -> bool {
-        self.sessions.values().any(|(_, receiving)| receiving.reporting.has_segment())
+        self.agenda.has_ready()
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.sessions.values().filter_map(|(_, receiving)| receiving.deadline()).min()
+        self.agenda.deadline()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant, cancelling: &mut Cancelling, shared: &mut Shared) {
-        let mut exceeded = Vec::new();
-        for (transfer, (_, receiving)) in &mut self.sessions {
-            if receiving.reporting.handle_timeout(now, shared) || receiving.is_idle(now) {
-                exceeded.push((*transfer, receiving.stage == Stage::Accepted));
-            }
-        }
-        for (transfer, is_accepted) in exceeded {
-            if is_accepted {
+        for transfer in self.agenda.due(now) {
+            let Some((_, receiving)) = self.sessions.get_mut(&transfer) else { continue };
+            let is_exceeded = receiving.reporting.handle_timeout(now, shared) || receiving.is_idle(now);
+            if !is_exceeded {
+                self.note(transfer, shared);
+            } else if receiving.stage == Stage::Accepted {
                 // What was accepted is never taken back: if the neighbor asks again, it hears so.
                 self.close_accepted(transfer, shared);
             } else {
@@ -235,6 +270,7 @@ impl Inbound {
         for (_, receiving) in self.sessions.values_mut() {
             receiving.delay(by);
         }
+        self.agenda.delay(by);
     }
 }
 

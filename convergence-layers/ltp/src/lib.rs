@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod agenda;
 mod buffer;
 mod cancelling;
 pub mod decoding;
@@ -12,6 +13,7 @@ pub mod engine;
 mod held;
 mod inbound;
 pub mod options;
+mod outbound;
 mod ranges;
 pub mod reason;
 mod receiving;

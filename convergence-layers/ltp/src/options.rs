@@ -47,7 +47,8 @@ pub struct Options {
     pub timeout_max: Duration,
     /// After how long a neighbor that claimed nearly all of a block is asked about the rest. Its store may take long.
     pub inquiry_after: Duration,
-    /// After how long without a segment a block that is incomplete is given up.
+    /// After how long without a segment a block that is incomplete is given up: ten of the longest waits, so that a sender on a
+    /// link that loses half is heard of before.
     pub idle_max: Duration,
     /// Sessions that are remembered after their end.
     pub closed_max: usize,
@@ -76,7 +77,7 @@ impl Options {
             timeout_min: Duration::from_millis(200),
             timeout_max: Duration::from_secs(60),
             inquiry_after: Duration::from_secs(15),
-            idle_max: Duration::from_secs(120),
+            idle_max: Duration::from_secs(600),
             closed_max: 4_096,
         }
     }

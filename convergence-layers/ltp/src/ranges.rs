@@ -76,6 +76,14 @@ impl Ranges {
         }
     }
 
+    /// Takes out what is in another set.
+    pub(crate) fn remove_all(&mut self, others: &Self) {
+        let Some(first) = self.first() else { return };
+        for range in others.within(first.start..self.end()) {
+            self.remove(&range);
+        }
+    }
+
     /// The runs, cut to `range`.
     pub(crate) fn within(&self, range: Range<u64>) -> impl Iterator<Item = Range<u64>> + '_ {
         let reaching = self.runs.range(..=range.start).next_back().map_or(range.start, |(run, _)| *run);

@@ -86,10 +86,20 @@ impl Receiving {
     ) -> Result<(), Fault> {
         let range = data.offset..data.offset + u64::try_from(data.octets.len()).unwrap_or(0);
         self.judge(data.mark, &range, shared)?;
-        self.idle_at = now.checked_add(shared.options.idle_max);
+        let has_room = self.has_room(&range, shared);
+        // A checkpoint beyond our memory is answered, or a sender of long blocks would never hear what is missing before it.
+        if !has_room && (data.mark.checkpoint().is_none() || !self.has_share(&range, shared)) {
+            return Err(Fault::Discarded);
+        }
         self.note_ends(data.mark, &range);
-        if matches!(self.stage, Stage::Waiting | Stage::Delivering) {
+        if self.idle_at.is_none() {
+            self.idle_at = now.checked_add(shared.options.idle_max);
+        }
+        if has_room && matches!(self.stage, Stage::Waiting | Stage::Delivering) {
             let added = self.buffer.insert(data.offset, data.octets);
+            if added > 0 {
+                self.idle_at = now.checked_add(shared.options.idle_max);
+            }
             shared.buffered += added;
             count(data.octets.len(), added, shared);
         }
@@ -99,7 +109,7 @@ impl Receiving {
         Ok(())
     }
 
-    /// Whether the segment fits what came before (§6.21), and memory.
+    /// Whether the segment fits what came before (§6.21).
     fn judge(&self, mark: Mark, range: &Range<u64>, shared: &Shared) -> Result<(), Fault> {
         if range.end > shared.options.block_max {
             return Err(Fault::Cancel(CancelReason::System));
@@ -120,7 +130,7 @@ impl Receiving {
         if range.end == 0 || !known_red || !known_block || beyond_red || beyond_block || before_green {
             return Err(Fault::Discarded);
         }
-        if self.has_room(range, shared) { Ok(()) } else { Err(Fault::Discarded) }
+        Ok(())
     }
 
     /// The ends of the red part and of the block that a segment tells.
@@ -140,13 +150,16 @@ impl Receiving {
 
     fn has_room(&self, range: &Range<u64>, shared: &Shared) -> bool {
         let options = &shared.options;
-        if self.buffer.received().contains(range) {
-            return true;
-        }
+        self.buffer.received().contains(range)
+            || (self.has_share(range, shared)
+                && self.buffer.has_room(range, options.buffer_max, options.runs_max))
+    }
+
+    /// Whether the memory of all blocks together has room.
+    fn has_share(&self, range: &Range<u64>, shared: &Shared) -> bool {
         let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-        let is_shared = shared.buffered.saturating_add(length) <= options.buffers_max;
-        (is_shared || self.stage == Stage::Delivering)
-            && self.buffer.has_room(range, options.buffer_max, options.runs_max)
+        self.stage == Stage::Delivering
+            || shared.buffered.saturating_add(length) <= shared.options.buffers_max
     }
 
     fn note_ends(&mut self, mark: Mark, range: &Range<u64>) {
@@ -164,7 +177,9 @@ impl Receiving {
         if self.red_length == Some(end) {
             self.last_checkpoint = checkpoint.serial;
         }
+        let buffer_max = u64::try_from(shared.options.buffer_max).unwrap_or(u64::MAX);
         let reception = Reception {
+            limit: self.buffer.received().prefix().saturating_add(buffer_max),
             received: self.buffer.received(),
             red_length: self.red_length,
             is_accepted: self.stage == Stage::Accepted,

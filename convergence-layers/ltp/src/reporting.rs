@@ -35,6 +35,8 @@ pub(crate) struct Reporting {
     answered: VecDeque<(u64, Range<u64>)>,
     /// Whether the first octet is kept back, not the last.
     keeps_first: bool,
+    /// The end of what was asked about and is beyond our memory: it is reported when what is missing before it has come.
+    cut: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -50,6 +52,8 @@ pub(crate) struct Reception<'a> {
     /// The length of the red part, once it is known.
     pub(crate) red_length: Option<u64>,
     pub(crate) is_accepted: bool,
+    /// Octets from here on would find no memory while some before are missing.
+    pub(crate) limit: u64,
 }
 
 impl Reporting {
@@ -62,6 +66,7 @@ impl Reporting {
             lower_bounds: VecDeque::new(),
             answered: VecDeque::new(),
             keeps_first: false,
+            cut: None,
         }
     }
 
@@ -93,6 +98,9 @@ impl Reporting {
         if self.reports.len() >= REPORTS_MAX {
             return;
         }
+        // A report must claim something: at worst it reaches as far as the first run.
+        let first = reception.received.first().map_or(0, |first| first.end).min(end);
+        let end = self.reach(checkpoint, end, reception.limit.max(first));
         let Some(scope) = self.scope(checkpoint, end, reception) else { return };
         if checkpoint.report == 0 {
             self.primary_upper = self.primary_upper.max(scope.end);
@@ -116,12 +124,27 @@ impl Reporting {
         is_any
     }
 
+    /// How far a report to the checkpoint reaches: no further than our memory, or octets would be asked for in vain. The
+    /// checkpoint that ends what is transmitted again for it brings the rest.
+    fn reach(&mut self, checkpoint: Checkpoint, end: u64, limit: u64) -> u64 {
+        let is_secondary = checkpoint.report != 0;
+        let wanted = self.cut.filter(|_| is_secondary).map_or(end, |cut| cut.max(end));
+        if wanted > limit {
+            self.cut = self.cut.max(Some(wanted));
+        } else if is_secondary {
+            self.cut = None;
+        }
+        wanted.min(limit)
+    }
+
     /// What a report to the checkpoint is about, without what is kept back (§6.11).
     fn scope(&mut self, checkpoint: Checkpoint, end: u64, reception: Reception<'_>) -> Option<Range<u64>> {
         let lower = match checkpoint.report {
             0 => self.primary_upper,
             report => self.lower_bounds.iter().find(|(serial, _)| *serial == report).map_or(0, |(_, l)| *l),
         };
+        // Beyond what was cut off there is nothing to say, and nothing shall be asked for twice.
+        let end = if self.cut.is_some() && lower >= end { reception.received.prefix() } else { end };
         let Some(red_length) = reception.red_length.filter(|_| !reception.is_accepted) else {
             return claimed_scope(lower, end, reception.received);
         };

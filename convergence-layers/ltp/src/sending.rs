@@ -4,6 +4,8 @@
 //! often; what reports name as missing is transmitted again, each report's gaps with a checkpoint as their last segment. Where
 //! no checkpoint is awaited and claims are still missing, the neighbor is asked after a while.
 
+mod reported;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -13,13 +15,11 @@ use convergence_layer::TransferId;
 
 use crate::held::Held;
 use crate::ranges::Ranges;
-use crate::segment::{Checkpoint, Content, Data, Mark, Report, Segment, SessionId};
+use crate::segment::{Checkpoint, Content, Data, Mark, Segment, SessionId};
 use crate::shared::{Awaited, Shared, delay};
 
-/// Reports whose gaps wait to be filled. More are not acknowledged: the neighbor repeats them.
-const GAPS_MAX: usize = 64;
-/// Serial numbers of reports that are remembered as done with.
-const REPORTS_MAX: usize = 256;
+pub(crate) use self::reported::Reported;
+
 /// The largest first serial number: two octets, as CCSDS 734.1 has it.
 const FIRST_SERIAL_MAX: u64 = (1 << 14) - 1;
 
@@ -52,6 +52,14 @@ pub(crate) struct Sending {
 struct Gaps {
     ranges: Ranges,
     report: u64,
+    /// What was transmitted of them, while their checkpoint was not.
+    sent: Ranges,
+}
+
+impl Gaps {
+    fn new(ranges: Ranges, report: u64) -> Self {
+        Self { ranges, report, sent: Ranges::default() }
+    }
 }
 
 /// A checkpoint that awaits its report.
@@ -62,17 +70,6 @@ struct Outstanding {
     /// What was transmitted since the checkpoint before: reports to earlier ones cannot know of it.
     covers: Ranges,
     awaited: Awaited,
-}
-
-/// What a report made of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reported {
-    /// It cannot be true, or comes too early: no acknowledgement.
-    Ignored,
-    /// It was taken, or is an old one.
-    Noted,
-    /// All is claimed.
-    Complete,
 }
 
 impl Sending {
@@ -118,18 +115,13 @@ impl Sending {
         self.held = Held::default();
     }
 
-    /// The next segment, if there is one: repeated checkpoints first, then gaps, then what is new.
-    pub(crate) fn poll_segment(
-        &mut self,
-        now: Instant,
-        shared: &mut Shared,
-        out: &mut Vec<u8>,
-    ) -> Option<usize> {
+    /// Transmits a checkpoint again that is due, or what a report named as missing.
+    pub(crate) fn poll_again(&mut self, now: Instant, shared: &mut Shared, out: &mut Vec<u8>) -> bool {
         let due = self.checkpoints.iter().find(|(_, outstanding)| outstanding.awaited.is_due);
         if let Some(serial) = due.map(|(serial, _)| *serial) {
             return self.repeat_checkpoint(serial, now, shared, out);
         }
-        self.fill_gap(now, shared, out).or_else(|| self.send_new(now, shared, out))
+        self.fill_gap(now, shared, out)
     }
 
     fn repeat_checkpoint(
@@ -138,17 +130,18 @@ impl Sending {
         now: Instant,
         shared: &mut Shared,
         out: &mut Vec<u8>,
-    ) -> Option<usize> {
-        let outstanding = self.checkpoints.get_mut(&serial)?;
+    ) -> bool {
+        let Some(outstanding) = self.checkpoints.get_mut(&serial) else { return false };
         let (range, report) = (outstanding.range.clone(), outstanding.report);
         outstanding.awaited.transmitted(now, shared);
         shared.counters.octets_sent_again += range.end - range.start;
-        Some(self.write(&range, Some(Checkpoint { serial, report }), shared, out))
+        self.write(&range, Some(Checkpoint { serial, report }), shared, out);
+        true
     }
 
-    fn fill_gap(&mut self, now: Instant, shared: &mut Shared, out: &mut Vec<u8>) -> Option<usize> {
+    fn fill_gap(&mut self, now: Instant, shared: &mut Shared, out: &mut Vec<u8>) -> bool {
         let (gap, is_last, report) = loop {
-            let gaps = self.gaps.front_mut()?;
+            let Some(gaps) = self.gaps.front_mut() else { return false };
             match gaps.ranges.first() {
                 Some(gap) => break (gap, gaps.ranges.count() == 1, gaps.report),
                 None => self.gaps.pop_front(),
@@ -156,16 +149,21 @@ impl Sending {
         };
         let range = gap.start..gap.end.min(gap.start + self.room(gap.start, shared));
         let is_checkpoint = is_last && range.end == gap.end;
-        if let Some(gaps) = self.gaps.front_mut() {
+        if is_checkpoint {
+            self.gaps.pop_front();
+        } else if let Some(gaps) = self.gaps.front_mut() {
             gaps.ranges.remove(&range);
+            gaps.sent.insert(range.clone());
         }
         shared.counters.octets_sent_again += range.end - range.start;
         let checkpoint = is_checkpoint.then_some(report);
-        Some(self.transmit(now, &range, checkpoint, shared, out))
+        self.transmit(now, &range, checkpoint, shared, out);
+        true
     }
 
-    fn send_new(&mut self, now: Instant, shared: &mut Shared, out: &mut Vec<u8>) -> Option<usize> {
-        let range = self.new_range(shared)?;
+    /// Transmits octets that never were.
+    pub(crate) fn poll_new(&mut self, now: Instant, shared: &mut Shared, out: &mut Vec<u8>) -> bool {
+        let Some(range) = self.new_range(shared) else { return false };
         let length = range.end - range.start;
         let is_stuck = range.end == self.held.end() && shared.held >= shared.options.window;
         let is_checkpoint = range.end == self.length
@@ -174,7 +172,8 @@ impl Sending {
         self.next = range.end;
         self.since_checkpoint = if is_checkpoint { 0 } else { self.since_checkpoint + length };
         shared.counters.octets_sent += length;
-        Some(self.transmit(now, &range, is_checkpoint.then_some(0), shared, out))
+        self.transmit(now, &range, is_checkpoint.then_some(0), shared, out);
+        true
     }
 
     /// The next octets that were never transmitted: a full segment, or the end, or all there is where no more can come.
@@ -186,11 +185,19 @@ impl Sending {
         (available > self.next && is_worth_it).then(|| self.next..available.min(full))
     }
 
-    /// Whether [`Sending::poll_segment`] has a segment.
+    /// Whether there is something to transmit, now or when more octets come.
+    pub(crate) fn may_have_segment(&self) -> bool {
+        self.has_again() || self.held.end() > self.next
+    }
+
+    /// Whether there is a segment to transmit.
     pub(crate) fn has_segment(&self, shared: &Shared) -> bool {
+        self.has_again() || self.new_range(shared).is_some()
+    }
+
+    fn has_again(&self) -> bool {
         self.checkpoints.values().any(|outstanding| outstanding.awaited.is_due)
             || self.gaps.iter().any(|gaps| !gaps.ranges.is_empty())
-            || self.new_range(shared).is_some()
     }
 
     /// How many octets from an offset fit a segment, as a checkpoint or not.
@@ -210,9 +217,11 @@ impl Sending {
         checkpoint: Option<u64>,
         shared: &mut Shared,
         out: &mut Vec<u8>,
-    ) -> usize {
+    ) {
         self.uncovered.insert(range.clone());
-        let Some(report) = checkpoint else { return self.write(range, None, shared, out) };
+        let Some(report) = checkpoint else {
+            return self.write(range, None, shared, out);
+        };
         let serial = self.next_checkpoint;
         self.next_checkpoint += 1;
         let mut awaited = Awaited::due();
@@ -220,16 +229,10 @@ impl Sending {
         let covers = std::mem::take(&mut self.uncovered);
         self.checkpoints.insert(serial, Outstanding { range: range.clone(), report, covers, awaited });
         self.inquire_at = None;
-        self.write(range, Some(Checkpoint { serial, report }), shared, out)
+        self.write(range, Some(Checkpoint { serial, report }), shared, out);
     }
 
-    fn write(
-        &self,
-        range: &Range<u64>,
-        checkpoint: Option<Checkpoint>,
-        shared: &Shared,
-        out: &mut Vec<u8>,
-    ) -> usize {
+    fn write(&self, range: &Range<u64>, checkpoint: Option<Checkpoint>, shared: &Shared, out: &mut Vec<u8>) {
         let mark = match checkpoint {
             None => Mark::Red,
             Some(checkpoint) if range.end == self.length => Mark::BlockEnd(checkpoint),
@@ -246,88 +249,6 @@ impl Sending {
         let segment = Segment { session: self.session, content: Content::Data(data) };
         let fits = segment.encode(shared.options.segment_max, out);
         assert!(fits, "a segment was cut to a length that fits");
-        octets.len()
-    }
-
-    /// Takes a report (§6.13).
-    pub(crate) fn handle_report(&mut self, now: Instant, report: &Report, shared: &mut Shared) -> Reported {
-        if self.reports.contains(&report.serial) {
-            return Reported::Noted;
-        }
-        let is_issued = (self.first_checkpoint..self.next_checkpoint).contains(&report.checkpoint);
-        let is_possible = report.upper <= self.next && (report.checkpoint == 0 || is_issued);
-        if !is_possible || self.gaps.len() >= GAPS_MAX {
-            return Reported::Ignored;
-        }
-        self.note_serial(report.serial);
-        self.settle_checkpoints(now, report, shared);
-        self.claim(report, shared);
-        if self.claimed.prefix() == self.length {
-            return Reported::Complete;
-        }
-        self.note_gaps(report);
-        self.inquire_at = now.checked_add(shared.options.inquiry_after);
-        Reported::Noted
-    }
-
-    fn note_serial(&mut self, serial: u64) {
-        self.reports.insert(serial);
-        if self.reports.len() > REPORTS_MAX {
-            self.reports.pop_first();
-        }
-    }
-
-    /// The checkpoint that the report responds to is answered, and so are earlier ones within its scope.
-    fn settle_checkpoints(&mut self, now: Instant, report: &Report, shared: &mut Shared) {
-        if let Some(outstanding) = self.checkpoints.remove(&report.checkpoint) {
-            outstanding.awaited.answered(now, shared);
-        }
-        let scope = report.lower..report.upper;
-        self.checkpoints.retain(|serial, outstanding| {
-            let from = outstanding.covers.first().map_or(0, |first| first.start);
-            *serial > report.checkpoint || from < scope.start || outstanding.range.end > scope.end
-        });
-    }
-
-    fn claim(&mut self, report: &Report, shared: &mut Shared) {
-        for claim in &report.claims {
-            let start = report.lower + claim.offset;
-            let range = start..start + claim.length;
-            if self.claimed.count() >= shared.options.runs_max && !self.claimed.contains(&range) {
-                continue;
-            }
-            let gained: u64 = self.claimed.gaps(range.clone()).iter().map(|gap| gap.end - gap.start).sum();
-            shared.counters.octets_claimed += gained;
-            self.claimed.insert(range.clone());
-            for gaps in &mut self.gaps {
-                gaps.ranges.remove(&range);
-            }
-        }
-        let released = self.held.release(self.claimed.prefix());
-        shared.held = shared.held.saturating_sub(released);
-        let (claimed, held_from) = (&self.claimed, self.held.start());
-        self.checkpoints.retain(|_, outstanding| {
-            !claimed.contains(&outstanding.range) && outstanding.range.start >= held_from
-        });
-    }
-
-    /// What the report names as missing is transmitted again, unless the report cannot know that it was already.
-    fn note_gaps(&mut self, report: &Report) {
-        let mut ranges = Ranges::default();
-        for gap in self.claimed.gaps(report.lower..report.upper) {
-            ranges.insert(gap);
-        }
-        let on_their_way = self.checkpoints.range(report.checkpoint.saturating_add(1)..);
-        let on_their_way = on_their_way.map(|(_, outstanding)| &outstanding.covers);
-        let waiting = self.gaps.iter().map(|gaps| &gaps.ranges);
-        for sent in on_their_way.chain(waiting).chain([&self.uncovered]) {
-            for range in sent.within(report.lower..report.upper) {
-                ranges.remove(&range);
-            }
-        }
-        if !ranges.is_empty() {
-            self.gaps.push_back(Gaps { ranges, report: report.serial });
-        }
     }
 
     /// When something is overdue.
@@ -360,7 +281,7 @@ impl Sending {
         let Some(gap) = self.claimed.gaps(0..self.next).into_iter().next() else { return };
         let mut ranges = Ranges::default();
         ranges.insert(gap.start..gap.end.min(gap.start + self.room(gap.start, shared)));
-        self.gaps.push_back(Gaps { ranges, report: 0 });
+        self.gaps.push_back(Gaps::new(ranges, 0));
     }
 
     /// The contact was down for so long.

@@ -78,3 +78,18 @@ fn a_block_of_many_windows_arrives_within_the_window() {
     assert!(world.nodes[1].received[0].0 == block(0, 8 << 20));
     assert!(most.0 <= 272 * 1024 && most.1 <= 256 * 1024, "{most:?} octets were held");
 }
+
+#[test]
+fn a_block_far_longer_than_the_receivers_memory_with_one_checkpoint_at_its_end_arrives() {
+    let mut world = World::with(3, [Link::losing(50); 2], |options| {
+        options.checkpoint_every = u64::MAX;
+        options.buffer_max = 64 * 1024;
+        options.buffers_max = 128 * 1024;
+    });
+    world.nodes[0].send(0, block(0, 2 << 20));
+    world.run_out();
+    assert_eq!(world.nodes[0].sent.len(), 1);
+    assert!(world.nodes[1].received[0].0 == block(0, 2 << 20));
+    let again = world.nodes[0].engine.counters().octets_sent_again;
+    assert!(again < 4 << 20, "{again} octets were sent again");
+}

@@ -6,6 +6,8 @@
     reason = "numbers of tests are small, and a test that goes wrong shall panic"
 )]
 
+mod any;
 mod arriving;
 mod dice;
+mod table;
 mod world;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use convergence_layer::RefusalReason;
 use ltp::{Engine, Event, Options};
 
 use crate::dice::Dice;
@@ -55,6 +56,9 @@ pub(crate) struct Node {
     /// Blocks that are being stored, until when.
     storing: VecDeque<(Instant, u64)>,
     pub(crate) store_delay: Duration,
+    /// Of a thousand received blocks, those that are refused.
+    pub(crate) refuses: u64,
+    dice: Dice,
     pub(crate) transmitted: u64,
 }
 
@@ -72,6 +76,8 @@ impl Node {
             received: Vec::new(),
             storing: VecDeque::new(),
             store_delay: Duration::from_millis(5),
+            refuses: 0,
+            dice: Dice::new(seed),
             transmitted: 0,
         }
     }
@@ -112,6 +118,10 @@ impl Node {
                 }
                 Event::Received { transfer } => {
                     let octets = self.arriving.remove(&transfer).expect("it began");
+                    if self.dice.in_thousand(self.refuses) {
+                        self.engine.refuse(transfer, RefusalReason::NoResources);
+                        continue;
+                    }
                     self.received.push((octets, since));
                     self.storing.push_back((now + self.store_delay, transfer));
                 }
@@ -216,6 +226,18 @@ impl World {
             self.count += 1;
             let at = arrival + Duration::from_millis(held_up);
             self.flying.insert((at, self.count), (to, octets));
+        }
+    }
+
+    /// The contact is down for so long: what flies is lost.
+    pub(crate) fn interrupt(&mut self, time: Duration) {
+        for node in &mut self.nodes {
+            node.engine.suspend(self.now);
+        }
+        self.flying.clear();
+        self.now += time;
+        for node in &mut self.nodes {
+            node.engine.resume(self.now);
         }
     }
 

@@ -8,6 +8,7 @@
 
 mod bundle;
 mod contact;
+mod datagrams;
 mod dice;
 mod eid;
 mod message;
@@ -18,6 +19,7 @@ mod volume;
 
 pub use bundle::{bundle, bundle_seeds};
 pub use contact::{contact, contact_seeds};
+pub use datagrams::{udpcl, udpcl_seeds};
 pub use dice::Dice;
 pub use eid::{eid, eid_seeds};
 pub use message::{message, message_seeds};
@@ -33,7 +35,7 @@ pub type Octets = Vec<u8>;
 pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Octets>);
 
 /// All of them.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("bundle", bundle, bundle_seeds),
     ("contact", contact, contact_seeds),
     ("eid", eid, eid_seeds),
@@ -41,5 +43,6 @@ pub const TARGETS: [Target; 8] = [
     ("serial", serial, serial_seeds),
     ("session", session, session_seeds),
     ("sketch", sketch, sketch_seeds),
+    ("udpcl", udpcl, udpcl_seeds),
     ("volume", volume, volume_seeds),
 ];

@@ -121,6 +121,11 @@ fn a_volume_of_any_octets_gives_what_is_whole_on_it() {
 }
 
 #[test]
+fn a_datagram_of_any_octets_is_read_within_bounds() {
+    run("udpcl", MUTATIONS);
+}
+
+#[test]
 fn a_mutation_is_the_same_each_time() {
     let (_, _, seeds) = target("eid");
     let seeds = seeds();

@@ -52,6 +52,13 @@ impl Config {
         Ok(view.trusted(node)?.map(|entry| entry.key))
     }
 
+    /// Whether a bundle is a word to this node about bundles, which is read and gone at once.
+    pub(crate) fn is_word_to_us(&self, head: &Head) -> bool {
+        let primary = head.primary();
+        let is_for_us = primary.destination.node_id().is_some_and(|node| self.is_self(&node));
+        is_for_us && primary.fragment.is_none() && head.is_administrative_record()
+    }
+
     fn wants(&self, view: View<'_>, destination: &Eid) -> Result<bool, StoreError> {
         match destination.node_id() {
             Some(node) => Ok(self.carry == Carry::All || self.is_self(&node)),
@@ -101,9 +108,8 @@ pub fn consider(
     if is_known(view, head)? {
         return Ok(Some(Refusal::Duplicate));
     }
-    // What this node is told about bundles is read and gone at once; without it a full store would stay full.
-    let is_for_us = primary.destination.node_id().is_some_and(|node| config.is_self(&node));
-    if is_for_us && head.is_administrative_record() {
+    // Without what this node is told about bundles a full store would stay full.
+    if config.is_word_to_us(head) {
         return Ok(None);
     }
     // Whose key signed it shows when all of it is here.
@@ -216,8 +222,23 @@ pub(crate) fn age_on_arrival_ms(now: Now, head: &Head, dormant_ms: u64) -> u64 {
 }
 
 /// When a bundle expires on this node's own scale; `None` where its lifetime is over already (§5.5).
+///
+/// A word to this node about bundles is of use as long as it says something new, and begins its lifetime here where it was over:
+/// who has the wrong clock would otherwise be told again and again, and never hear it.
 pub(crate) fn deadline(config: &Config, now: Now, head: &Head, dormant_ms: u64) -> Option<NodeTime> {
     let lifetime = head.primary().lifetime_ms.min(config.lifetime_ms_max);
-    let left = lifetime.checked_sub(age_on_arrival_ms(now, head, dormant_ms)).filter(|left| *left > 0)?;
+    let is_heard = lifetime > 0 && config.is_word_to_us(head);
+    let left = left_ms(config, now, head, dormant_ms).or(is_heard.then_some(lifetime))?;
     Some(now.node.after_ms(left))
+}
+
+/// Whether the lifetime of a bundle is over by this node's reckoning.
+pub(crate) fn is_over(config: &Config, now: Now, head: &Head, dormant_ms: u64) -> bool {
+    left_ms(config, now, head, dormant_ms).is_none()
+}
+
+/// What is left of a lifetime, in milliseconds.
+fn left_ms(config: &Config, now: Now, head: &Head, dormant_ms: u64) -> Option<u64> {
+    let lifetime = head.primary().lifetime_ms.min(config.lifetime_ms_max);
+    lifetime.checked_sub(age_on_arrival_ms(now, head, dormant_ms)).filter(|left| *left > 0)
 }

@@ -142,7 +142,10 @@ impl Agent {
             refused => refused,
         };
         let answer = match answer {
-            Ok(vouched) if !arrival.origin.is_beyond_quotas() && !self.is_word_to_us(arrival.bundle) => {
+            Ok(vouched)
+                if !arrival.origin.is_beyond_quotas()
+                    && !self.config.is_word_to_us(arrival.bundle.head()) =>
+            {
                 let (head, octets) = (arrival.bundle.head(), arrival.bundle.octets());
                 let newcomer = Newcomer::of_head(head, octets, vouched.standing(), &self.config.profile);
                 self.make_room(&newcomer, store)?.map_or(Ok(vouched), Err)
@@ -161,13 +164,6 @@ impl Agent {
                 Ok(Err(refusal))
             }
         }
-    }
-
-    /// Whether it is a word to this node about bundles, which is read and gone at once: a store full of what is in custody needs it
-    /// to become less full.
-    fn is_word_to_us(&self, bundle: &CheckedBundle) -> bool {
-        let destination = &bundle.head().primary().destination;
-        bundle.head().is_administrative_record() && destination.is_singleton() && self.is_local(destination)
     }
 
     /// Every question that a bundle must answer; the state may have changed since they were asked of its head.
@@ -205,6 +201,9 @@ impl Agent {
         }
         let vouched = admission::vouch(&self.config, view, arrival.bundle)?;
         if matches!(vouched, Ok(Vouched::By(_))) {
+            if admission::is_over(&self.config, now, head, arrival.dormant_ms) {
+                return Ok(Err(Refusal::Expired));
+            }
             let refusal = admission::over_stranger_quota(&self.config, view, arrival.bundle)?;
             if let Some(refusal) = refusal.filter(|_| !arrival.origin.is_beyond_quotas()) {
                 return Ok(Err(refusal));

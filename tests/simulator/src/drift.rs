@@ -17,8 +17,6 @@ use crate::world::World;
 /// Most jumps of one clock.
 const JUMPS: usize = 3;
 const DAY: Millis = 24 * HOUR;
-/// No custody signal lives shorter (docs/custody.md).
-const SIGNAL_LIFETIME_MIN: Millis = HOUR;
 /// What was delivered is remembered so long after its end (`agent_core`'s memory of what is gone).
 const REMEMBERED: Millis = DAY;
 
@@ -100,13 +98,6 @@ impl Scenario {
             ClockKind::Trusted | ClockKind::Absent | ClockKind::RightSince(_) => 0,
         });
         spans.sum()
-    }
-
-    /// Custody signals that two nodes with other clocks may make anew, to no avail, whenever one asks the other, one each way: to whoever is years ahead
-    /// they are over at once, and from whoever is years behind they are over for all others.
-    pub(crate) fn vain_signals(&self) -> u64 {
-        let wrong = self.roles.iter().filter(|role| matches!(role.clock, ClockKind::Wrong(_))).count() as u64;
-        if self.disagreement_ms() < SIGNAL_LIFETIME_MIN { 0 } else { 2 * wrong * self.roles.len() as u64 }
     }
 
     /// Whether a node's clock was right from the beginning.

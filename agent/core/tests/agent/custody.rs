@@ -12,6 +12,7 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 
 mod asking;
+mod clocks;
 
 impl Node {
     fn number(&self, id: &BundleId) -> Option<Number> {

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use agent_core::store::Presence;
 use bundle_format::BundleId;
 
 use crate::agenda::Event;
@@ -96,6 +97,21 @@ impl World {
     pub(crate) fn may_be_lost_with_disk(&self, order: OrderNumber) -> bool {
         let Some(Restoration { node, put_back, .. }) = self.scenario.restoration else { return false };
         self.was_put_back(node) && self.ledger.born(order) <= put_back
+    }
+
+    /// Whether an order went with a disk: its node had taken it over, whoever had it before let it go, and nobody has it any more.
+    pub(crate) fn went_with_disk(&mut self, order: OrderNumber) -> Result<bool, Violation> {
+        let Some(Restoration { node, put_back, .. }) = self.scenario.restoration else { return Ok(false) };
+        let had_it = self.ledger.arrival(node, order).is_some_and(|at| at <= put_back);
+        let Some(id) = self.ledger.id(order).filter(|_| had_it && self.was_put_back(node)) else {
+            return Ok(false);
+        };
+        for node in self.our_nodes() {
+            if matches!(self.look(node, |view| view.find(&id))?, Some(Some(Presence::Held(_)))) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether a node whose disk was lost was the first to have an order, since its backup.

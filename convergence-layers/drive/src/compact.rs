@@ -108,6 +108,28 @@ impl Volume {
         Ok(done)
     }
 
+    /// Writes segments anew without the records in them that are damaged, so that nobody takes those for there. A segment with something
+    /// in it that cannot be read now or understood, or for which there is no room, stays as it is.
+    pub fn renew<'n>(
+        &self,
+        names: impl IntoIterator<Item = &'n str>,
+        options: CompactOptions,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Compacted, VolumeError> {
+        let mut by = Compaction { options, wanted: &mut |_| true, progress };
+        self.require_write()?;
+        let mut done = Compacted::default();
+        for name in names {
+            let census = self.census(name, &mut by)?;
+            let is_roomy = census.kept + 2 * SEGMENT_HEAD <= self.room()?.available;
+            let is_renewed = !census.untouchable
+                && is_roomy
+                && self.rewrite(&[name.to_owned()], &mut by, &mut done).is_ok();
+            done.skipped += u64::from(!is_renewed);
+        }
+        Ok(done)
+    }
+
     fn census(&self, name: &str, by: &mut Compaction<'_>) -> Result<Census, VolumeError> {
         let mut census = Census::default();
         for entry in Records::over(self, vec![name.to_owned()])? {

@@ -2,6 +2,7 @@
 //!
 //! The order is what makes it safe to pull the drive at any time and to trust nobody who had it in his hands:
 //! 1. `taking` brings in every record that the node lacks; each is checked and judged as if a neighbor had sent it.
+//!    Segments in which a body turned out damaged are written anew without it, so that whoever has that bundle puts it there again.
 //! 2. `inventories` reads what other nodes signed about what they hold. Only a signature by the key that is trusted for
 //!    the node counts; the name of a segment's writer is anybody's claim and is not used as evidence.
 //! 3. `putting` writes what the drive lacks, and not everybody has, into new segments, then this node's own inventory.
@@ -17,7 +18,9 @@ mod putting;
 mod taking;
 mod unmounting;
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use agent_core::routing::Policies;
 use agent_node::{Call, Client, Home, Reply};
@@ -77,6 +80,8 @@ struct Docked<'d> {
     node: Eid,
     profile: Profile,
     policies: Policies,
+    /// Segments with bodies that turned out damaged.
+    damaged: BTreeSet<Arc<str>>,
     /// Other nodes whose inventories are on the drive.
     visitors: Vec<Eid>,
     everybody: Everybody,
@@ -101,6 +106,7 @@ pub(crate) fn dock(
         node: home.node().clone(),
         profile: home.config().profile(),
         policies: home.config().policies.clone(),
+        damaged: BTreeSet::new(),
         visitors: Vec::new(),
         everybody: Everybody::default(),
         client,
@@ -112,6 +118,7 @@ pub(crate) fn dock(
     docked.now = docked.clock()?;
     let on_drive = docked.take_in(&volume)?;
     if !docked.is_stopped() {
+        docked.renew(&volume)?;
         docked.read_inventories(&volume)?;
     }
     // Who was not heard of may lack what all others have.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use agent_core::LARGE_OCTETS;
 use agent_node::{Call, ClientError, Imported, Reply};
 use bundle_format::BundleId;
-use drive_volume::{Damage, Entry, RecordInfo, Volume};
+use drive_volume::{CompactOptions, Damage, Entry, Reason, RecordInfo, Volume};
 
 use super::Docked;
 use super::bridges::FromDrive;
@@ -101,6 +101,9 @@ impl Docked<'_> {
                 Took::Damaged(damage) => {
                     // Another copy may be whole.
                     lacking.insert(id);
+                    if matches!(damage.reason, Reason::Body | Reason::Decompression) {
+                        self.damaged.insert(damage.file.clone());
+                    }
                     self.summary.damaged(damage);
                     continue;
                 }
@@ -119,6 +122,15 @@ impl Docked<'_> {
                 on_drive.ids.push(id);
             }
         }
+        Ok(())
+    }
+
+    /// Removes from the drive the records whose bodies were found damaged: to a node that has their bundles, whose headers are all that it reads,
+    /// they would count as there.
+    pub(super) fn renew(&mut self, volume: &Volume) -> Result<(), Failure> {
+        let damaged = std::mem::take(&mut self.damaged);
+        let options = CompactOptions { node: super::node_hash(&self.node), now: self.now };
+        volume.renew(damaged.iter().map(|name| &**name), options, &mut |_| {})?;
         Ok(())
     }
 

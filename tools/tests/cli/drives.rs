@@ -131,6 +131,26 @@ fn damage_is_named_and_what_is_whole_is_taken() {
 }
 
 #[test]
+fn what_somebody_found_damaged_on_a_drive_is_put_there_again() {
+    let (a, c) = (Node::new("a"), Node::new("c"));
+    a.befriend(&c);
+    let usb = drive(&a);
+    a.send("c", &a.file("x", noise(1, 50_000)));
+    a.ok(args!["drive", "dock", &usb]);
+    let segment = segments(&usb).remove(0);
+    let mut octets = std::fs::read(&segment).unwrap();
+    let middle = octets.len() / 2;
+    octets[middle] ^= 1;
+    std::fs::write(&segment, octets).unwrap();
+
+    assert_eq!(c.run(args!["drive", "dock", &usb]).code, 13);
+    assert!(a.ok(args!["drive", "check", &usb]).contains("0 bundles whole"), "what is damaged went");
+    assert_eq!(a.json(args!["drive", "dock", &usb])[0]["put"], 1);
+    c.ok(args!["drive", "dock", &usb]);
+    assert_eq!(c.run(["recv"]).stdout, noise(1, 50_000));
+}
+
+#[test]
 fn what_is_no_volume_is_a_drive_problem() {
     let node = Node::new("a");
     let (empty, file) = (node.dir("empty"), node.file("file", "x"));

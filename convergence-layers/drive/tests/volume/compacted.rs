@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use drive_volume::Compacted;
+use drive_volume::{CompactOptions, Compacted};
 
 use crate::drive::{
     NOW, append, bundle, check, compact, ids, init, names, open, options, pack, read_all, whole,
@@ -34,6 +34,25 @@ fn segments_with_nothing_unwanted_or_little_of_it_stay() {
     assert_eq!(compact(&volume, |_| true), Compacted::default());
     assert_eq!(compact(&volume, |record| record.id[0] > 1), Compacted::default());
     assert_eq!(ids(&volume), (1..=10).collect::<Vec<u8>>());
+}
+
+#[test]
+fn a_segment_that_is_renewed_loses_what_is_damaged_in_it_and_nothing_else() {
+    let root = tempfile::tempdir().unwrap();
+    let volume = init(root.path());
+    pack(&volume, &(1..=3).map(|seed| bundle(seed, 500)).collect::<Vec<_>>());
+    let path = volume.path().join("00000001.pms");
+    let mut octets = fs::read(&path).unwrap();
+    let second = usize::try_from(read_all(&volume)[1].offset).unwrap();
+    octets[second + 64 + 250] ^= 1;
+    fs::write(&path, octets).unwrap();
+    assert_eq!((ids(&volume), whole(&volume)), (vec![1, 2, 3], vec![1, 3]));
+
+    let options = CompactOptions { node: [5; 16], now: None };
+    let done = volume.renew(["00000001.pms"], options, &mut |_| {}).unwrap();
+    assert_eq!((done.segments, done.kept, done.damages.len(), done.skipped), (1, 2, 1, 0));
+    assert_eq!(ids(&volume), [1, 3]);
+    assert!(check(&volume).is_whole());
 }
 
 #[test]

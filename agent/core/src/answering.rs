@@ -28,8 +28,8 @@ impl Agent {
             Request::FinishTransmission { number, bundle } => {
                 self.finish_transmission(now, number, &bundle, store)
             }
-            Request::Import { bundle, payload, from, dormant_ms } => {
-                self.import(now, (&bundle, payload), (from, dormant_ms), store)
+            Request::Import { bundle, payload, from, dormant_ms, way } => {
+                self.import(now, (&bundle, payload), (from, dormant_ms, &way), store)
             }
             Request::Consume { endpoint, number } => self.consume(now, &endpoint, number, store),
             Request::Remove { id } => self.remove(&id, store),
@@ -56,11 +56,11 @@ impl Agent {
         &mut self,
         now: Now,
         (bundle, payload): (&CheckedBundle, PayloadPlace),
-        (holder, dormant_ms): (Option<Eid>, u64),
+        (holder, dormant_ms, way): (Option<Eid>, u64, &str),
         store: &mut WriteTxn<'_>,
     ) -> Result<Answer, StoreError> {
         let origin = Origin::Elsewhere;
-        let arrival = Arrival { bundle, payload, contact: None, holder, dormant_ms, origin };
+        let arrival = Arrival { bundle, payload, contact: None, holder, dormant_ms, way, origin };
         Ok(match self.receive(now, &arrival, store)? {
             Ok((id, _)) => Answer::Imported { id },
             Err(refusal) => Answer::Refused(refusal),

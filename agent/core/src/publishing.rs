@@ -104,11 +104,8 @@ impl Agent {
         if facts.record.is_none() {
             return Ok(());
         }
-        let way = match (arrival.contact.and_then(|contact| self.contacts.get(&contact)), &arrival.holder) {
-            (Some(contact), _) => contact.link.clone(),
-            (None, Some(writer)) => format!("a drive that {writer} wrote"),
-            (None, None) => String::new(),
-        };
+        let contact = arrival.contact.and_then(|contact| self.contacts.get(&contact));
+        let way = contact.map_or_else(|| arrival.way.to_owned(), |contact| contact.link.clone());
         self.record_came(now, &facts, &way, store)
     }
 

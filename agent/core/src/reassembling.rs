@@ -44,6 +44,7 @@ impl Agent {
             contact: None,
             holder: None,
             dormant_ms: 0,
+            way: "",
             origin: Origin::Reassembled,
         };
         match self.question(now, &arrival, store)? {

@@ -27,6 +27,8 @@ pub(crate) struct Arrival<'b> {
     pub(crate) holder: Option<bundle_format::Eid>,
     /// How long it is known to have lain on a drive, in milliseconds.
     pub(crate) dormant_ms: u64,
+    /// What it came by, for people, if not by a contact; empty where nobody said.
+    pub(crate) way: &'b str,
     pub(crate) origin: Origin,
 }
 
@@ -73,6 +75,7 @@ impl Agent {
             contact: Some(contact),
             holder,
             dormant_ms: 0,
+            way: "",
             origin: Origin::Elsewhere,
         };
         match self.receive(now, &arrival, store)? {

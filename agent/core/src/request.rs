@@ -43,6 +43,8 @@ pub enum Request {
         from: Option<Eid>,
         /// How long it lay there, in milliseconds, where that is known: added to its age.
         dormant_ms: u64,
+        /// What the file or drive is called, for people: `drive "RED"`; empty where nobody said.
+        way: String,
     },
     /// The application has the bundle, durably: take it off the endpoint's queue (RFC 9171 §5.7).
     Consume {

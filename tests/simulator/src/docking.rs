@@ -177,6 +177,7 @@ impl World {
             payload: PayloadPlace::Inline,
             from: None,
             dormant_ms: dormant.unwrap_or(0),
+            way: String::new(),
         };
         self.send_word(number, node, (request, Errand::Import(received, cargo)));
     }

@@ -164,8 +164,9 @@ impl Docked<'_> {
             Err(damage) => return Ok(Took::Damaged(damage)),
         };
         let mut body = FromDrive { record: &mut reader, stop: &self.stop, failed: None };
+        let way = format!("drive \"{}\"", volume.label());
         // Only the holder's own signature says who has it; see `inventories`.
-        let imported = self.runtime.block_on(self.client.import(&mut body, None, self.dormant_ms(record)));
+        let imported = self.runtime.block_on(self.client.import(&mut body, None, (self.dormant_ms(record), &way)));
         if let Some(error) = &body.failed {
             return match Damage::of(error) {
                 Some(damage) => Ok(Took::Damaged(damage.clone())),

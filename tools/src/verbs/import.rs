@@ -62,7 +62,7 @@ async fn import(client: &mut Client, file: &Path) -> Result<Line, Failure> {
     let name = file.display().to_string();
     let body = Watched::new(outgoing.body, Progress::new(&name, outgoing.octets));
     let line = |id: BundleId, already| Line { id: id.to_string(), file: name.clone(), already };
-    let imported = client.import(body, None, 0).await;
+    let imported = client.import(body, None, (0, &format!("file {name}"))).await;
     match imported.map_err(|error| outgoing::failure(error, file))? {
         Imported::Taken { id } => Ok(line(id, false)),
         Imported::Already { id } => Ok(line(id, true)),

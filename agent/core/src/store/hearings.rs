@@ -21,7 +21,7 @@ pub struct Hearing {
     pub came: NodeTime,
     /// When it came, by a clock that was trusted then.
     pub came_utc: Option<DtnTime>,
-    /// By which way, for people: a link's URL, or a drive; empty where nobody said.
+    /// By which way, for people: a link's URL, a drive, or a file; empty where nobody said.
     pub way: String,
 }
 

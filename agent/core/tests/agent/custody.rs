@@ -217,6 +217,7 @@ fn import(bundle: CheckedBundle) -> Request {
         payload: agent_core::store::PayloadPlace::Inline,
         from: None,
         dormant_ms: 0,
+        way: String::new(),
     }
 }
 

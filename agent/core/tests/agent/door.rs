@@ -188,6 +188,7 @@ fn two_verified_bundles_of_one_identity_raise_the_alarm() {
         payload: agent_core::store::PayloadPlace::Inline,
         from: None,
         dormant_ms: 0,
+        way: String::new(),
     });
     assert!(matches!(answer, Answer::Imported { .. }));
     assert!(outputs.iter().any(|output| matches!(output, Output::Tell(Notice::Equivocation { .. }))));

@@ -88,6 +88,7 @@ fn a_payload_that_lost_pieces_when_the_store_failed_is_refused() {
         payload: PayloadPlace::Staged(number),
         from: None,
         dormant_ms: 0,
+        way: String::new(),
     };
     assert_eq!(node.ask(request), Answer::Refused(Refusal::PayloadLost));
 }

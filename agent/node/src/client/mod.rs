@@ -165,15 +165,16 @@ impl Client {
     }
 
     /// Takes in a bundle's octets, from a file or a drive. `from` is the node that wrote it there, which therefore has it;
-    /// `dormant_ms` how long it lay there, 0 where that is unknown. Where `body` fails with `UnexpectedEof`, what it gave
+    /// `dormant_ms` how long it lay there, 0 where that is unknown; `way` what the file or drive is called, for people. Where `body` fails with `UnexpectedEof`, what it gave
     /// is right, and more of it may come another time: the beginning of a large bundle is kept.
     pub async fn import(
         &mut self,
         body: impl AsyncRead + Unpin,
         from: Option<Eid>,
-        dormant_ms: u64,
+        (dormant_ms, way): (u64, &str),
     ) -> Result<Imported, ClientError> {
-        match self.upload(&Wish::Import { from, dormant_ms }, body, &mut |_| {}).await? {
+        let way = way.to_owned();
+        match self.upload(&Wish::Import { from, dormant_ms, way }, body, &mut |_| {}).await? {
             Word::Imported(imported) => Ok(imported),
             _ => Err(ClientError::Protocol),
         }

@@ -119,20 +119,20 @@ async fn a_bundle_travels_as_a_file() {
     for body in [noise(10), noise(3 << 20)] {
         let sent = send(&mut at_a, "dtn://b/inbox", &body).await;
         let octets = exported(&mut at_a, sent.id).await;
-        let refused = at_b.import(&octets[..], None, 0).await.unwrap();
+        let refused = at_b.import(&octets[..], None, (0, "")).await.unwrap();
         if body.len() == 10 {
             assert!(matches!(&refused, Imported::Refused { kind, .. } if kind == "stranger"), "{refused:?}");
             trust(&mut at_b, &home_a).await;
-            assert_eq!(at_b.import(&octets[..], None, 0).await.unwrap(), Imported::Taken { id: sent.id });
+            assert_eq!(at_b.import(&octets[..], None, (0, "")).await.unwrap(), Imported::Taken { id: sent.id });
         } else {
             assert_eq!(refused, Imported::Taken { id: sent.id });
         }
-        assert_eq!(at_b.import(&octets[..], None, 0).await.unwrap(), Imported::Already { id: sent.id });
-        let cut = at_b.import(&octets[..octets.len() - 1], None, 0).await.unwrap();
+        assert_eq!(at_b.import(&octets[..], None, (0, "")).await.unwrap(), Imported::Already { id: sent.id });
+        let cut = at_b.import(&octets[..octets.len() - 1], None, (0, "")).await.unwrap();
         assert!(!matches!(cut, Imported::Taken { .. }), "{cut:?}");
         receive(&mut at_b, "dtn://b/inbox", &body).await;
     }
-    let nonsense = at_b.import(&b"no bundle at all"[..], None, 0).await.unwrap();
+    let nonsense = at_b.import(&b"no bundle at all"[..], None, (0, "")).await.unwrap();
     assert!(matches!(nonsense, Imported::Malformed { .. }), "{nonsense:?}");
     at_a.close().await.unwrap();
     at_b.close().await.unwrap();

@@ -14,6 +14,7 @@ pub mod config;
 mod contact;
 mod custody;
 pub mod deliveries;
+pub mod everybody;
 mod dice;
 mod dispatching;
 #[cfg(test)]

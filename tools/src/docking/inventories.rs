@@ -37,7 +37,7 @@ impl Docked<'_> {
             }
             if let Some((node, ids)) = self.read_inventory(volume, &info, &trusted) {
                 self.visitors.push(node.clone());
-                self.everybody.hear(&ids);
+                self.everybody.hear(node.clone(), &ids);
                 self.note_held(node, ids)?;
             }
         }

@@ -11,7 +11,6 @@
 //! All of it runs on one thread that may wait for the drive; the node is asked through [`Docked::ask`].
 
 mod bridges;
-mod everybody;
 mod heads;
 mod inventories;
 mod putting;
@@ -22,6 +21,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use agent_core::everybody::Everybody;
 use agent_core::routing::Policies;
 use agent_node::{Call, Client, Home, Reply};
 use bundle_format::{BundleId, Eid, Profile};
@@ -29,7 +29,6 @@ use data_encoding::BASE32_NOPAD;
 use drive_volume::{Access, Damage, NodeHash, Volume};
 use tokio::runtime::Handle;
 
-use self::everybody::Everybody;
 pub(crate) use self::heads::head;
 pub(crate) use self::putting::LeftOut;
 pub(crate) use self::unmounting::unmount;

@@ -36,6 +36,14 @@ struct Candidate {
     octets: u64,
 }
 
+/// A bundle of the node that the drive has.
+#[derive(Debug, Clone, Copy)]
+struct There {
+    id: BundleId,
+    /// Somebody whom the drive visits lacks it.
+    is_news: bool,
+}
+
 /// How an attempt to put out one bundle ended.
 enum Put {
     Written,
@@ -55,10 +63,10 @@ impl Docked<'_> {
         let total: u64 = candidates.iter().map(|candidate| candidate.octets).sum();
         if total > volume.room()?.beyond(Reserve::default()) {
             self.make_room(volume, on_drive)?;
-            there.retain(|id| !self.everybody.has(*id));
+            there.retain(|there| there.is_news);
         }
-        let written = self.write(volume, &candidates, total)?;
-        there.extend(written);
+        let mut there: Vec<BundleId> = there.into_iter().map(|there| there.id).collect();
+        there.extend(self.write(volume, &candidates, total)?);
         if self.is_stopped() {
             return self.note_held(super::volume_eid(volume.id())?, there);
         }
@@ -66,8 +74,8 @@ impl Docked<'_> {
         self.note_held(super::volume_eid(volume.id())?, there)
     }
 
-    /// What the node would give away: what the drive lacks of it, and the ids that it has already.
-    fn candidates(&mut self, on_drive: &OnDrive) -> Result<(Vec<Candidate>, Vec<BundleId>), Failure> {
+    /// What the node would give away: what the drive lacks of it, and what it has already.
+    fn candidates(&mut self, on_drive: &OnDrive) -> Result<(Vec<Candidate>, Vec<There>), Failure> {
         let (mut lacking, mut there) = (Vec::new(), Vec::new());
         let mut after = None;
         loop {
@@ -78,11 +86,10 @@ impl Docked<'_> {
             let Some(last) = page.last() else { return Ok((lacking, there)) };
             after = Some(last.id);
             for bundle in &page {
+                let is_news = !self.everybody.has(bundle.id, &bundle.destination);
                 if on_drive.has(bundle.id) {
-                    there.push(bundle.id);
-                } else if !self.everybody.has(bundle.id)
-                    && self.policies.lead_onto_drive(&self.visitors, &bundle.destination)
-                {
+                    there.push(There { id: bundle.id, is_news });
+                } else if is_news && self.policies.lead_onto_drive(&self.visitors, &bundle.destination) {
                     lacking.push(Candidate::of(bundle));
                 }
             }
@@ -172,12 +179,13 @@ impl Docked<'_> {
         let options = CompactOptions { node: super::node_hash(&self.node), now };
         let mut wanted = |record: &RecordInfo| {
             let id = BundleId::from_bytes(record.id);
-            let all_have_it = everybody.has(id) && on_drive.is_known_here(id);
-            let is_over = || {
-                let head = now.and_then(|now| Some((super::head(volume, record)?, now)));
-                head.is_some_and(|(head, now)| has_expired(&head, now))
+            let may_be_had = everybody.may_have(id) && on_drive.is_known_here(id);
+            // What no head can be read of is left alone.
+            let Some(head) = super::head(volume, record).filter(|_| may_be_had || now.is_some()) else {
+                return true;
             };
-            !all_have_it && !is_over()
+            let is_had = may_be_had && everybody.has(id, &head.primary().destination);
+            !is_had && !now.is_some_and(|now| has_expired(&head, now))
         };
         let mut reach = |octets| {
             copied += octets;

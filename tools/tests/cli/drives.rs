@@ -245,6 +245,30 @@ fn a_forged_inventory_counts_for_nothing() {
 }
 
 #[test]
+fn what_one_node_is_to_have_stays_news_until_that_node_had_it() {
+    let [a, b, c] = ["a", "b", "c"].map(Node::new);
+    for (one, other) in [(&a, &b), (&a, &c), (&b, &c)] {
+        one.befriend(other);
+    }
+    let usb = drive(&a);
+    let id = a.send("c", &a.file("x", "x"));
+    for node in [&a, &b] {
+        node.ok(args!["drive", "dock", &usb]);
+    }
+    let put = |node: &Node| {
+        // Somebody made room on it.
+        for segment in segments(&usb) {
+            std::fs::remove_file(segment).unwrap();
+        }
+        node.ok(args!["drive", "dock", &usb]);
+        node.json(args!["drive", "ls", &usb]).iter().any(|line| line["id"] == id.as_str())
+    };
+    assert!(put(&a), "b has it and is only on its way");
+    c.ok(args!["drive", "dock", &usb]);
+    assert!(!put(&b), "c has it");
+}
+
+#[test]
 fn what_everybody_has_whom_a_drive_visits_is_no_news() {
     let [a, b, c, d] = ["a", "b", "c", "d"].map(Node::new);
     for (one, other) in [(&a, &b), (&a, &c), (&a, &d), (&b, &c), (&b, &d), (&c, &d)] {

@@ -14,11 +14,11 @@ pub mod config;
 mod contact;
 mod custody;
 pub mod deliveries;
-pub mod everybody;
 mod dice;
 mod dispatching;
 #[cfg(test)]
 mod documents;
+pub mod everybody;
 mod evicting;
 mod expiring;
 mod forgetting;

@@ -227,8 +227,15 @@ impl Agent {
             .and_then(|contact| self.contacts.get(&contact))
             .and_then(|contact| contact.authenticated().cloned());
         let origin = Origin::Elsewhere;
-        let arrival =
-            Arrival { bundle, payload: PayloadPlace::Staged(number), contact, holder, dormant_ms, way: "", origin };
+        let arrival = Arrival {
+            bundle,
+            payload: PayloadPlace::Staged(number),
+            contact,
+            holder,
+            dormant_ms,
+            way: "",
+            origin,
+        };
         let is_here = matches!(self.receive(now, &arrival, store)?, Ok(_) | Err(Refusal::Duplicate));
         match contact.filter(|_| is_here) {
             Some(contact) => {

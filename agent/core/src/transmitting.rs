@@ -102,7 +102,8 @@ impl Agent {
         (payload, origin): (PayloadPlace, Origin),
         store: &mut WriteTxn<'_>,
     ) -> Result<Result<(BundleId, Number), Refusal>, StoreError> {
-        let arrival = Arrival { bundle, payload, contact: None, holder: None, dormant_ms: 0, way: "", origin };
+        let arrival =
+            Arrival { bundle, payload, contact: None, holder: None, dormant_ms: 0, way: "", origin };
         self.receive(now, &arrival, store)
     }
 

@@ -166,7 +166,8 @@ impl Docked<'_> {
         let mut body = FromDrive { record: &mut reader, stop: &self.stop, failed: None };
         let way = format!("drive \"{}\"", volume.label());
         // Only the holder's own signature says who has it; see `inventories`.
-        let imported = self.runtime.block_on(self.client.import(&mut body, None, (self.dormant_ms(record), &way)));
+        let imported =
+            self.runtime.block_on(self.client.import(&mut body, None, (self.dormant_ms(record), &way)));
         if let Some(error) = &body.failed {
             return match Damage::of(error) {
                 Some(damage) => Ok(Took::Damaged(damage.clone())),

@@ -245,6 +245,32 @@ fn a_forged_inventory_counts_for_nothing() {
 }
 
 #[test]
+fn policies_say_what_goes_onto_a_drive_that_others_visit() {
+    let [a, b, c] = ["a", "b", "c"].map(Node::new);
+    for (one, other) in [(&a, &b), (&a, &c), (&b, &c)] {
+        one.befriend(other);
+    }
+    let config = a.home().join("config.toml");
+    let policies = "\n[[policy]]\ndestination = \"dtn://c/*\"\nforward = \"direct\"\n\
+                    [[policy]]\ndestination = \"dtn://d/*\"\nforward = \"via\"\nvia = [\"dtn://b/\"]\n";
+    let text = std::fs::read_to_string(&config).unwrap() + policies;
+    std::fs::write(&config, text).unwrap();
+    let [direct, by_b, plain] = ["c", "d", "e"].map(|name| a.send(name, &a.file(name, name)));
+    let out = |usb: &Path| {
+        a.ok(args!["drive", "dock", usb]);
+        let there = a.json(args!["drive", "ls", usb]);
+        [&direct, &by_b, &plain].map(|id| there.iter().any(|line| line["id"] == id.as_str()))
+    };
+    let usb = drive(&a);
+    assert_eq!(out(&usb), [false, false, true], "nobody is known to visit it");
+    b.ok(args!["drive", "dock", &usb]);
+    assert_eq!(out(&usb), [false, true, true], "b visits it");
+    let other = drive(&c);
+    c.ok(args!["drive", "dock", &other]);
+    assert_eq!(out(&other), [true, false, true], "c visits it");
+}
+
+#[test]
 fn what_one_node_is_to_have_stays_news_until_that_node_had_it() {
     let [a, b, c] = ["a", "b", "c"].map(Node::new);
     for (one, other) in [(&a, &b), (&a, &c), (&b, &c)] {

@@ -79,7 +79,13 @@ pub(crate) fn order(destination: &str) -> Order {
 }
 
 pub(crate) fn import_request(bundle: CheckedBundle) -> Request {
-    Request::Import { bundle: Box::new(bundle), payload: PayloadPlace::Inline, from: None, dormant_ms: 0, way: String::new() }
+    Request::Import {
+        bundle: Box::new(bundle),
+        payload: PayloadPlace::Inline,
+        from: None,
+        dormant_ms: 0,
+        way: String::new(),
+    }
 }
 
 /// The first edition of a record that a node of that name might publish.

@@ -181,7 +181,11 @@ fn read_order(order: WireOrder) -> Result<Order, Failure> {
 }
 
 /// Takes in the bundle whose octets the client sends. If they break off, the intake keeps what came, as of a link.
-pub(super) async fn import(session: &mut Session, from: Option<Eid>, (dormant_ms, way): (u64, String)) -> Result<Word, Fault> {
+pub(super) async fn import(
+    session: &mut Session,
+    from: Option<Eid>,
+    (dormant_ms, way): (u64, String),
+) -> Result<Word, Fault> {
     let mut intake = Intake::new(&session.node, &budget(), Way::Dormant(dormant_ms));
     loop {
         let piece = match session.next().await? {
@@ -218,7 +222,8 @@ pub(super) async fn import(session: &mut Session, from: Option<Eid>, (dormant_ms
         Err(fault) => return not_taken(&session.node, None, fault).await.map(Word::Imported),
     };
     let id = bundle.id();
-    let answer = session.node.inputs.request(Request::Import { bundle, payload, from, dormant_ms, way }).await?;
+    let answer =
+        session.node.inputs.request(Request::Import { bundle, payload, from, dormant_ms, way }).await?;
     match answer {
         Answer::Imported { id } => Ok(Word::Imported(Imported::Taken { id })),
         Answer::Refused(Refusal::Duplicate) => Ok(Word::Imported(Imported::Already { id })),

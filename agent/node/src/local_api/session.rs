@@ -90,7 +90,9 @@ impl Session {
         match wish {
             Wish::Call(call) => small::answer(&self.node, call).await.map(Word::Reply).map(Some),
             Wish::Send { order, length } => body::transmit(self, order, length).await.map(Some),
-            Wish::Import { from, dormant_ms, way } => body::import(self, from, (dormant_ms, way)).await.map(Some),
+            Wish::Import { from, dormant_ms, way } => {
+                body::import(self, from, (dormant_ms, way)).await.map(Some)
+            }
             Wish::Read { id, part, onto } => body::read(self, id, part, onto).await.map(|()| None),
             Wish::Inventory => body::inventory(self).await.map(|()| None),
             Wish::Next { endpoint, timeout_ms } => delivery::next(self, endpoint, timeout_ms).await.map(Some),

@@ -278,7 +278,10 @@ mod tests {
     #[test]
     fn fields_of_later_versions_are_passed_over_and_unknown_questions_are_not() {
         let later = r#"{"import":{"from":null,"dormant_ms":0,"colour":"red"}}"#;
-        assert_eq!(serde_json::from_str::<Wish>(later).unwrap(), Wish::Import { from: None, dormant_ms: 0, way: String::new() });
+        assert_eq!(
+            serde_json::from_str::<Wish>(later).unwrap(),
+            Wish::Import { from: None, dormant_ms: 0, way: String::new() }
+        );
         for text in [r#"{"sing":{}}"#, "7", r#"{"read":{"id":"x","part":"payload"}}"#, &"[".repeat(100_000)] {
             assert!(serde_json::from_str::<Wish>(text).is_err());
         }

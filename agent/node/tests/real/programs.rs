@@ -123,7 +123,10 @@ async fn a_bundle_travels_as_a_file() {
         if body.len() == 10 {
             assert!(matches!(&refused, Imported::Refused { kind, .. } if kind == "stranger"), "{refused:?}");
             trust(&mut at_b, &home_a).await;
-            assert_eq!(at_b.import(&octets[..], None, (0, "")).await.unwrap(), Imported::Taken { id: sent.id });
+            assert_eq!(
+                at_b.import(&octets[..], None, (0, "")).await.unwrap(),
+                Imported::Taken { id: sent.id }
+            );
         } else {
             assert_eq!(refused, Imported::Taken { id: sent.id });
         }

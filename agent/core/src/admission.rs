@@ -221,6 +221,14 @@ pub(crate) fn age_on_arrival_ms(now: Now, head: &Head, dormant_ms: u64) -> u64 {
     }
 }
 
+/// Whether somebody may turn out to vouch for a bundle of which only the head is known: it is signed, and a key is trusted for its source.
+pub(crate) fn may_be_vouched(config: &Config, view: View<'_>, head: &Head) -> Result<bool, StoreError> {
+    match head.primary().source.node_id().filter(|_| head.is_signed()) {
+        Some(node) => Ok(config.trusted_key(view, &node)?.is_some()),
+        None => Ok(false),
+    }
+}
+
 /// When a bundle expires on this node's own scale; `None` where its lifetime is over already (§5.5).
 ///
 /// A word to this node about bundles is of use as long as it says something new, and begins its lifetime here where it was over:

@@ -301,7 +301,7 @@ impl Agent {
             moved: now.node,
             deadline,
             is_from_known: neighbor.is_some(),
-            may_be_vouched: self.may_be_vouched(&head, store.view())?,
+            may_be_vouched: admission::may_be_vouched(&self.config, store.view(), &head)?,
             wanted: None,
             alone: neighbor.filter(|_| is_spoiled),
             head,
@@ -314,13 +314,6 @@ impl Agent {
         store.put_partial(hash, &kept.record)?;
         self.shelf.partials.insert(hash, kept);
         Ok(true)
-    }
-
-    fn may_be_vouched(&self, head: &Head, view: View<'_>) -> Result<bool, StoreError> {
-        match head.primary().source.node_id().filter(|_| head.is_signed()) {
-            Some(node) => Ok(self.config.trusted_key(view, &node)?.is_some()),
-            None => Ok(false),
-        }
     }
 
     /// Bundles and partials together stay within the quota, and those of strangers within theirs. What is not yet here of a

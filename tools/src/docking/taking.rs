@@ -79,7 +79,7 @@ impl Docked<'_> {
             }
         }
         self.take_page(volume, page, (&mut on_drive, &mut progress))?;
-        self.take_beginnings(volume, torn)?;
+        self.take_beginnings(volume, &torn)?;
         on_drive.sort();
         self.summary.on_drive = on_drive.ids.len() as u64;
         Ok(on_drive)
@@ -135,8 +135,8 @@ impl Docked<'_> {
     }
 
     /// Gives the node what there is of torn records. Whatever is whole came before, so that only what is lacking still is kept.
-    fn take_beginnings(&mut self, volume: &Volume, torn: Vec<RecordInfo>) -> Result<(), Failure> {
-        let lacking = self.lacking(&torn)?;
+    fn take_beginnings(&mut self, volume: &Volume, torn: &[RecordInfo]) -> Result<(), Failure> {
+        let lacking = self.lacking(torn)?;
         for record in torn.iter().filter(|record| lacking.contains(&BundleId::from_bytes(record.id))) {
             // The damage that it is was told of when it was found.
             self.take(volume, record)?;

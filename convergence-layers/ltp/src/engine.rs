@@ -201,6 +201,17 @@ impl Engine {
         self.cancelling.delay(by);
     }
 
+    /// The contact is over, and nothing will be transmitted or arrive any more: what came of incomplete blocks is handed up in order, and
+    /// [`Event::Broken`] follows each.
+    pub fn finish(&mut self) {
+        self.inbound.finish();
+    }
+
+    /// Whether no session is under way in either direction, and nothing waits to be transmitted.
+    pub fn is_idle(&self) -> bool {
+        self.outbound.count() == 0 && self.inbound.is_idle() && !self.has_segment()
+    }
+
     /// The smoothed round trip, once one was measured.
     pub fn round_trip(&self) -> Option<Duration> {
         self.shared.rtt.smoothed()

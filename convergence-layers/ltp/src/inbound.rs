@@ -30,6 +30,8 @@ pub(crate) struct Inbound {
     whole: BTreeSet<TransferId>,
     large: BTreeSet<TransferId>,
     delivering: BTreeSet<TransferId>,
+    /// Whether nothing more will come.
+    is_finished: bool,
 }
 
 impl Inbound {
@@ -196,6 +198,16 @@ impl Inbound {
         self.delivering(shared).or_else(|| self.begin_delivery(shared))
     }
 
+    /// Nothing more will come: incomplete blocks are handed up as far as they are here.
+    pub(crate) fn finish(&mut self) {
+        self.is_finished = true;
+    }
+
+    /// Whether no session is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
     fn delivering(&mut self, shared: &mut Shared) -> Option<Event> {
         for transfer in self.delivering.iter().copied() {
             let Some((_, receiving)) = self.sessions.get_mut(&transfer) else { continue };
@@ -209,7 +221,15 @@ impl Inbound {
                 return Some(Event::Received { transfer });
             }
         }
-        None
+        if self.is_finished { self.break_off(shared) } else { None }
+    }
+
+    /// What could be handed up of a block was, and nothing more will come.
+    fn break_off(&mut self, shared: &mut Shared) -> Option<Event> {
+        let delivering = self.sessions.iter().find(|(_, (_, r))| r.stage == Stage::Delivering);
+        let transfer = delivering.map(|(transfer, _)| *transfer)?;
+        self.close(transfer, Ending::GivenUp, shared);
+        shared.events.pop_front()
     }
 
     /// Whole blocks first. When memory is short, the oldest that has anything to hand up gets its turn.
@@ -217,7 +237,7 @@ impl Inbound {
         if self.delivering.len() >= shared.options.deliveries_max {
             return None;
         }
-        let is_short = shared.buffered >= shared.options.buffers_max / 2;
+        let is_short = self.is_finished || shared.buffered >= shared.options.buffers_max / 2;
         let oldest = || {
             let mut waiting = self.sessions.iter().filter(|(_, (_, r))| r.stage == Stage::Waiting);
             waiting.find(|(_, (_, receiving))| receiving.has_ready()).map(|(transfer, _)| *transfer)

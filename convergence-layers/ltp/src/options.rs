@@ -18,6 +18,8 @@ pub struct Options {
     pub client_service: u64,
     /// The longest segment that the link carries, in octets with its header; at least [`SEGMENT_MIN`].
     pub segment_max: usize,
+    /// The largest number that our first session may have; later ones grow by one. Small ones make short heads.
+    pub first_session_max: u64,
     /// Sessions of ours at one time.
     pub sending_max: usize,
     /// Sessions of the neighbor at one time.
@@ -63,6 +65,8 @@ impl Options {
             client_service: BUNDLE_SERVICE,
             // An IPv6 packet of 1,280 octets less the headers of IPv6 and UDP.
             segment_max: 1_232,
+            // Others keep theirs in 32 bits.
+            first_session_max: (1 << 31) - 1,
             sending_max: 512,
             receiving_max: 512,
             deliveries_max: 1,
@@ -88,7 +92,11 @@ impl Options {
             return Err(InvalidOptions::SegmentTooShort(self.segment_max));
         }
         let counts = [self.sending_max, self.receiving_max, self.deliveries_max, self.runs_max, self.window];
-        if counts.contains(&0) || self.checkpoint_every == 0 || self.transmissions_max == 0 {
+        if counts.contains(&0)
+            || self.first_session_max == 0
+            || self.checkpoint_every == 0
+            || self.transmissions_max == 0
+        {
             return Err(InvalidOptions::Zero);
         }
         Ok(())

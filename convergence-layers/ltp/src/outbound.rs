@@ -14,9 +14,6 @@ use crate::segment::{Content, Report, SessionId, Side};
 use crate::sending::{Reported, Sending};
 use crate::shared::{Event, Shared};
 
-/// The largest first session number: others keep theirs in 32 bits, and ours grow by one.
-const FIRST_SESSION_MAX: u64 = (1 << 31) - 1;
-
 /// A session's place: whether it waits for urgent ones, and its number.
 type Place = (bool, u64);
 
@@ -33,7 +30,7 @@ pub(crate) struct Outbound {
 impl Outbound {
     pub(crate) fn new(shared: &mut Shared) -> Self {
         Self {
-            next_number: shared.random.up_to(FIRST_SESSION_MAX),
+            next_number: shared.random.up_to(shared.options.first_session_max),
             sessions: BTreeMap::new(),
             transfers: BTreeMap::new(),
             agenda: Agenda::default(),

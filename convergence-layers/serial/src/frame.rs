@@ -76,6 +76,11 @@ impl Decoder {
         None
     }
 
+    /// The payload that [`Decoder::next_payload`] returned last.
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
     /// What came so far.
     pub fn counters(&self) -> Counters {
         self.counters

@@ -11,8 +11,8 @@ use crate::failure::{Failure, Kind};
 use crate::invocation::Invocation;
 use crate::output::Output;
 use crate::verbs::{
-    bench, demo, drive, export, id, import, init, inspect, key, ls, peer, recv, rm, run, send, show, status,
-    store, subscribe, subscriptions, trust, unsubscribe, why,
+    bench, demo, drive, export, id, import, init, inspect, key, ls, peer, ping, recv, rm, run, send, show,
+    status, store, subscribe, subscriptions, trace, trust, unsubscribe, why,
 };
 
 /// Moves signed data between machines that are rarely connected.
@@ -57,6 +57,8 @@ pub(crate) enum Verb {
     Inspect(inspect::Inspect),
     Import(import::Import),
     Export(export::Export),
+    Ping(ping::Ping),
+    Trace(trace::Trace),
     Drive(drive::Drive),
     Store(store::Store),
     Status(status::Status),

@@ -1,8 +1,9 @@
 //! Nodes and endpoints as people type them: `clinic-3` where an EID is meant, `/inbox` where no endpoint is named.
 
+use agent_node::Client;
 use bundle_format::{Eid, EidError};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::printable::printable;
 
 /// The endpoint of a node that applications and people use unless they name another.
@@ -33,6 +34,46 @@ pub(crate) fn destination(text: &str) -> Result<Eid, Failure> {
         }
         Ok(eid) => Ok(eid),
     }
+}
+
+/// Where a bundle is sent back from: a node stands for its echo endpoint.
+pub(crate) fn echo(text: &str) -> Result<Eid, Failure> {
+    let eid = match parsed(text) {
+        Ok(eid) if !is_name(text) => eid,
+        _ => node(text)?,
+    };
+    match eid.node_id() {
+        Some(node) if node == eid => agent_core::echo::endpoint_of(&eid)
+            .ok_or_else(|| Failure::usage(format!("'{}' has no echo endpoint", printable(text)))),
+        Some(_) => Ok(eid),
+        None => Err(Failure::usage(format!("'{}' is not one node", printable(text))).hint(
+            "write a node's name, such as clinic-3, or its node ID, such as dtn://clinic-3/ or ipn:7.0",
+        )),
+    }
+}
+
+/// An endpoint of this node that nobody else uses, for answers that only one program waits for, and eight octets that only it
+/// knows.
+pub(crate) fn own_for_once(own_node: &Eid, purpose: &str) -> Result<(Eid, [u8; 8]), Failure> {
+    let failed = |error: String| Failure::failed(format!("no endpoint for answers: {error}"));
+    let mut token = [0; 8];
+    getrandom::fill(&mut token).map_err(|error| failed(error.to_string()))?;
+    let number = u64::from(getrandom::u32().map_err(|error| failed(error.to_string()))?);
+    let demux = match own_node {
+        // Far from the numbers that people give to services.
+        Eid::Ipn { .. } => ((1 << 32) + number).to_string(),
+        _ => format!("{purpose}-{number:08x}"),
+    };
+    Ok((own_node.with_demux(&demux).map_err(|error| failed(error.to_string()))?, token))
+}
+
+/// An error where no agent runs.
+pub(crate) fn needs_agent(client: &Client, consequence: &str) -> Result<(), Failure> {
+    if client.is_agent() {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::NoAgent, format!("no agent runs, so {consequence}; nothing was sent"))
+        .hint("start 'packmule run'"))
 }
 
 /// An endpoint at which this node receives: `/photos` and nothing at all are its own.
@@ -85,6 +126,21 @@ mod tests {
         }
         assert_eq!(destination("dtn://hub/photos").unwrap().to_string(), "dtn://hub/photos");
         assert_eq!(destination("dtn://all/~updates").unwrap().to_string(), "dtn://all/~updates");
+    }
+
+    #[test]
+    fn a_node_stands_for_its_echo_endpoint() {
+        for (text, written) in [
+            ("clinic-3", "dtn://clinic-3/echo"),
+            ("dtn://clinic-3/", "dtn://clinic-3/echo"),
+            ("ipn:7.0", "ipn:7.128"),
+            ("ipn:7.7", "ipn:7.7"),
+        ] {
+            assert_eq!(echo(text).unwrap().to_string(), written);
+        }
+        for text in ["dtn://all/~updates", "dtn:none", ""] {
+            assert!(echo(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -55,8 +55,7 @@ impl Config {
     /// Whether a bundle is a word to this node about bundles, which is read and gone at once.
     pub(crate) fn is_word_to_us(&self, head: &Head) -> bool {
         let primary = head.primary();
-        let is_for_us = primary.destination.node_id().is_some_and(|node| self.is_self(&node));
-        is_for_us && primary.fragment.is_none() && head.is_administrative_record()
+        self.is_self(&primary.destination) && primary.fragment.is_none() && head.is_administrative_record()
     }
 
     fn wants(&self, view: View<'_>, destination: &Eid) -> Result<bool, StoreError> {

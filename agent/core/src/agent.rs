@@ -40,6 +40,7 @@ pub struct Agent {
     pub(crate) publishing: crate::publishing::Publishing,
     pub(crate) purging: crate::purging::Purging,
     pub(crate) reports: ReportBudget,
+    pub(crate) echoes: ReportBudget,
     pub(crate) custody: Custody,
     /// The ids that are compared with neighbors.
     pub(crate) set: ReconciledSet,
@@ -79,6 +80,7 @@ impl Agent {
             publishing,
             purging: crate::purging::Purging::default(),
             reports: ReportBudget::new(now.node),
+            echoes: ReportBudget::new(now.node),
             orders: BTreeMap::new(),
             set: ReconciledSet::open(store)?,
             gone: crate::gone::Remembered::default(),

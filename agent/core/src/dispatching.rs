@@ -4,6 +4,7 @@ use bundle_format::{AdministrativeRecord, CheckedBundle, Eid, Head};
 
 use crate::admission;
 use crate::agent::Agent;
+use crate::echo::is_echo_endpoint;
 use crate::expiring::REMEMBERED_MS;
 use crate::input::ContactId;
 use crate::message::node_hash;
@@ -14,7 +15,7 @@ use crate::time::Now;
 
 impl Agent {
     /// Local delivery (§5.7): queues the bundle at its endpoint until the application has taken it. Administrative
-    /// records to the node itself are acted upon at once; fragments wait for their fellows.
+    /// records to the node itself are acted upon at once, and what is to be echoed is; fragments wait for their fellows.
     pub(crate) fn deliver(
         &mut self,
         now: Now,
@@ -30,8 +31,13 @@ impl Agent {
         if primary.fragment.is_some() {
             return self.reassemble(now, bundle.head(), store);
         }
-        if bundle.head().is_administrative_record() && destination.is_singleton() {
+        if self.is_self(&destination) && bundle.head().is_administrative_record() {
             self.administrative_record_received(now, bundle, store)?;
+            return self.discard(number, store);
+        }
+        if is_echo_endpoint(&destination) {
+            self.report(now, bundle.head(), Assertion::Delivered, store)?;
+            self.echo(now, bundle, store)?;
             return self.discard(number, store);
         }
         self.queue(&destination, number, store)?;

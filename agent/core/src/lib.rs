@@ -18,6 +18,7 @@ mod dice;
 mod dispatching;
 #[cfg(test)]
 mod documents;
+pub mod echo;
 pub mod everybody;
 mod evicting;
 mod expiring;

@@ -13,6 +13,10 @@ const BURST: u64 = 64;
 /// Beyond the burst, one report in this many milliseconds: a flood of bundles that ask must not become a flood of ours.
 const INTERVAL_MS: u64 = 1_000;
 
+/// All that nodes can be asked to report of a bundle (RFC 9171 §4.2.3).
+pub(crate) const ALL_REPORTS: BundleFlags =
+    BundleFlags::from_bits(BundleFlags::REPORTS.bits() | BundleFlags::REPORT_STATUS_TIME.bits());
+
 /// What a report says happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Assertion {
@@ -33,7 +37,7 @@ impl Assertion {
     }
 }
 
-/// How many reports may still be made.
+/// How many reports, or echoes, may still be made.
 #[derive(Debug)]
 pub(crate) struct ReportBudget {
     left: u64,
@@ -45,7 +49,7 @@ impl ReportBudget {
         Self { left: BURST, since: now }
     }
 
-    fn take(&mut self, now: NodeTime) -> bool {
+    pub(crate) fn take(&mut self, now: NodeTime) -> bool {
         let earned = now.since_ms(self.since) / INTERVAL_MS;
         if earned > 0 {
             self.left = self.left.saturating_add(earned).min(BURST);

@@ -150,6 +150,8 @@ pub enum Report {
     Nothing,
     /// On delivery, to this node.
     Delivery,
+    /// From every node on the way, on all that happens to the bundle and with times, to its source endpoint.
+    Way,
 }
 
 /// What to do about a second key for a known name.

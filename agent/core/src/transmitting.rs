@@ -8,6 +8,7 @@ use crate::agent::Agent;
 use crate::evicting::Newcomer;
 use crate::receiving::{Arrival, Origin};
 use crate::refusal::Refusal;
+use crate::reporting::ALL_REPORTS;
 use crate::request::{Answer, Order, Report};
 use crate::store::{Number, PayloadPlace, Standing, StoreError, Worth, WriteTxn};
 use crate::time::Now;
@@ -140,13 +141,15 @@ impl Order {
     /// The bundle that fulfils this order, still without its payload. Carriers cannot verify a fragment, so it must not
     /// become one.
     pub fn bundle(&self, config: &crate::config::Config, creation: CreationTimestamp) -> NewBundle {
+        let source = config.node.with_demux(&self.source_demux).unwrap_or_else(|_| config.node.clone());
         let (report_flag, report_to) = match self.report {
             Report::Nothing => (BundleFlags::empty(), Eid::Null),
             Report::Delivery => (BundleFlags::REPORT_DELIVERY, config.node.clone()),
+            Report::Way => (ALL_REPORTS, source.clone()),
         };
         NewBundle {
             destination: self.destination.clone(),
-            source: config.node.with_demux(&self.source_demux).unwrap_or_else(|_| config.node.clone()),
+            source,
             report_to,
             creation,
             lifetime_ms: self.lifetime_ms,

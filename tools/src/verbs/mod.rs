@@ -11,6 +11,7 @@ pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod ls;
 pub(crate) mod peer;
+pub(crate) mod ping;
 pub(crate) mod recv;
 pub(crate) mod rm;
 pub(crate) mod run;
@@ -20,6 +21,7 @@ pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod subscribe;
 pub(crate) mod subscriptions;
+pub(crate) mod trace;
 pub(crate) mod trust;
 pub(crate) mod unsubscribe;
 pub(crate) mod why;
@@ -60,6 +62,8 @@ async fn run_droppable(verb: Verb, invocation: &Invocation) -> Result<(), Failur
         Verb::Inspect(verb) => verb.run(invocation),
         Verb::Import(verb) => verb.run(invocation).await,
         Verb::Export(verb) => verb.run(invocation).await,
+        Verb::Ping(verb) => verb.run(invocation).await,
+        Verb::Trace(verb) => verb.run(invocation).await,
         Verb::Store(verb) => verb.run(invocation).await,
         Verb::Status(verb) => verb.run(invocation).await,
         // They are not dropped; `run` has taken them.

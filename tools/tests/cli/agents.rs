@@ -99,3 +99,36 @@ fn an_interrupted_receiver_leaves_nothing_and_says_so() {
     assert_eq!(receiver.wait().unwrap().code(), Some(130));
     assert_eq!(names(&out), ["x"]);
 }
+
+#[test]
+fn a_ping_comes_back_and_a_trace_names_the_nodes_on_its_way() {
+    let [a, b, c] = ["a", "b", "c"].map(Node::new);
+    for (one, other) in [(&a, &b), (&b, &c), (&a, &c)] {
+        one.befriend(other);
+    }
+    let (_at_a, at_b, at_c) = (a.start(), b.start(), c.start());
+    a.ok(["peer", "add", &at_b.url]);
+    b.ok(["peer", "add", &at_c.url]);
+    let lines =
+        a.json(["ping", "c", "--count", "3", "--interval", "0s", "--size", "1000", "--timeout", "60s"]);
+    assert_eq!((lines.len(), &lines[3]["sent"], &lines[3]["received"]), (4, &3.into(), &3.into()));
+    assert_eq!((&lines[0]["from"], &lines[0]["octets"]), (&"dtn://c/echo".into(), &1000.into()));
+
+    let steps = a.json(["trace", "c", "--timeout", "60s"]);
+    let happened = |node: &str, event: &str| {
+        steps.iter().any(|step| step["node"] == node && step["event"] == event && step["way"] == "there")
+    };
+    for (node, event) in [("dtn://a/", "forwarded"), ("dtn://b/", "received"), ("dtn://c/", "delivered")] {
+        assert!(happened(node, event), "{node} {event}: {steps:#?}");
+    }
+}
+
+#[test]
+fn nobody_to_ping_is_told_and_so_is_no_agent() {
+    let a = Node::new("a");
+    assert!(a.fails(10, ["ping", "b"])["hint"].as_str().unwrap().contains("packmule run"));
+    let _agent = a.start();
+    a.fails(14, ["ping", "b", "--count", "1", "--timeout", "100ms"]);
+    a.fails(14, ["trace", "b", "--timeout", "100ms"]);
+    a.fails(2, ["ping", "dtn://all/~updates"]);
+}

@@ -8,6 +8,7 @@
 mod contact;
 mod custody;
 mod door;
+mod echo;
 mod evicting;
 mod fragments;
 mod links;

@@ -10,7 +10,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use agent_core::request::{CustodyTransfer, Order, Report};
+use agent_core::request::{CustodyTransfer, Order};
 use bundle_format::{BundleId, Eid};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::UnixStream;
@@ -155,7 +155,7 @@ impl Client {
             file_name: order.metadata.file_name.clone(),
             media_type: order.metadata.media_type.clone(),
             priority: priority_word(order.metadata.priority).to_owned(),
-            report_delivery: order.report == Report::Delivery,
+            report: order.report.into(),
             custody: order.custody == CustodyTransfer::Wanted,
         };
         match self.upload(&Wish::Send { order, length }, body, progress).await? {

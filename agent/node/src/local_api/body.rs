@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use agent_core::input::Way;
 use agent_core::refusal::Refusal;
-use agent_core::request::{Answer, CustodyTransfer, Order, Report, Request};
+use agent_core::request::{Answer, CustodyTransfer, Order, Request};
 use agent_core::store::{Issued, Number, PayloadPlace, Presence, Retention, StoredBundle};
 use bundle_format::{
     BundleFlags, BundleId, CreationTimestamp, CustodyBlock, Eid, Head, HopCustody, Metadata, NewBundle,
@@ -175,7 +175,7 @@ fn read_order(order: WireOrder) -> Result<Order, Failure> {
             priority,
             record: None,
         },
-        report: if order.report_delivery { Report::Delivery } else { Report::Nothing },
+        report: order.report.into(),
         custody: if order.custody { CustodyTransfer::Wanted } else { CustodyTransfer::NotWanted },
     })
 }

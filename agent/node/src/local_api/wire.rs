@@ -1,5 +1,6 @@
 //! The messages of the local socket, as JSON writes them (`docs/local-api.md`).
 
+use agent_core::request::Report;
 use bundle_format::{BundleId, Eid};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -123,9 +124,40 @@ pub(crate) struct WireOrder {
     pub(crate) file_name: Option<String>,
     pub(crate) media_type: Option<String>,
     pub(crate) priority: String,
-    pub(crate) report_delivery: bool,
+    #[serde(default)]
+    pub(crate) report: WireReport,
     #[serde(default = "is_wanted")]
     pub(crate) custody: bool,
+}
+
+/// Which reports are wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum WireReport {
+    #[default]
+    Nothing,
+    Delivery,
+    Way,
+}
+
+impl From<Report> for WireReport {
+    fn from(report: Report) -> Self {
+        match report {
+            Report::Nothing => Self::Nothing,
+            Report::Delivery => Self::Delivery,
+            Report::Way => Self::Way,
+        }
+    }
+}
+
+impl From<WireReport> for Report {
+    fn from(report: WireReport) -> Self {
+        match report {
+            WireReport::Nothing => Self::Nothing,
+            WireReport::Delivery => Self::Delivery,
+            WireReport::Way => Self::Way,
+        }
+    }
 }
 
 /// Custody is on unless somebody says otherwise.

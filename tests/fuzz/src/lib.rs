@@ -11,6 +11,7 @@ mod contact;
 mod datagrams;
 mod dice;
 mod eid;
+mod ltp;
 mod message;
 mod serial;
 mod session;
@@ -22,6 +23,7 @@ pub use contact::{contact, contact_seeds};
 pub use datagrams::{udpcl, udpcl_seeds};
 pub use dice::Dice;
 pub use eid::{eid, eid_seeds};
+pub use ltp::{ltp, ltp_seeds};
 pub use message::{message, message_seeds};
 pub use serial::{serial, serial_seeds};
 pub use session::{session, session_seeds};
@@ -35,10 +37,11 @@ pub type Octets = Vec<u8>;
 pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Octets>);
 
 /// All of them.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("bundle", bundle, bundle_seeds),
     ("contact", contact, contact_seeds),
     ("eid", eid, eid_seeds),
+    ("ltp", ltp, ltp_seeds),
     ("message", message, message_seeds),
     ("serial", serial, serial_seeds),
     ("session", session, session_seeds),

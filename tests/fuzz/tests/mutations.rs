@@ -106,6 +106,11 @@ fn a_session_hears_any_octets_within_its_bounds() {
 }
 
 #[test]
+fn an_ltp_engine_hears_any_octets_within_its_bounds() {
+    run("ltp", MUTATIONS);
+}
+
+#[test]
 fn a_contact_message_of_any_octets_is_unintelligible_or_means_the_same_when_written_again() {
     run("contact", MUTATIONS);
 }

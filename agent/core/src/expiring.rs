@@ -23,6 +23,14 @@ const DISCARD_PAUSE_MS: u64 = 1;
 /// clocks do not know of the time that it spent between nodes or without power, and may still think that it lives.
 pub(crate) const REMEMBERED_MS: u64 = 24 * 3_600_000;
 
+/// For so many octets of the quota the id of one bundle may be remembered that is gone: with its rows it takes a quarter of a KiB, so that
+/// all take a sixteenth of what bundles may take.
+const QUOTA_OCTETS_PER_ID: u64 = 4096;
+/// As many may be remembered however small the quota is.
+const IDS_MIN: u64 = 1024;
+/// Ids beyond that which are forgotten in one step: more than are added in one by evicting, expiring and purging.
+const IDS_FORGOTTEN_PER_STEP: usize = 2048;
+
 impl Agent {
     /// Deletes what is over, with what is left of large payloads, and now and then forgets the ids of what has long been.
     pub(crate) fn expire(&mut self, now: Now, store: &mut WriteTxn<'_>) -> Result<(), StoreError> {
@@ -40,6 +48,9 @@ impl Agent {
             }
             self.next_purge = now.node.after_ms(if more { PURGE_PAUSE_MS } else { PURGE_INTERVAL_MS });
         }
+        // Whoever sends much that is soon gone is not to fill the disk with memories of it.
+        let ids_max = (self.config.quota_octets / QUOTA_OCTETS_PER_ID).max(IDS_MIN);
+        self.unfinished |= store.forget_tombstones_beyond(ids_max, IDS_FORGOTTEN_PER_STEP)?;
         if self.next_discard.is_some_and(|due| due <= now.node) {
             let more = store.discard_abandoned(DISCARDED_PER_STEP)?;
             self.next_discard = more.then(|| now.node.after_ms(DISCARD_PAUSE_MS));

@@ -150,21 +150,24 @@ impl Agent {
         self.discard(facts.number, store)
     }
 
-    /// A bundle whose destination has had it is not taken in again.
+    /// A bundle whose destination has had it is not taken in again: not at the destination itself either, should it have forgotten the id.
     pub(crate) fn already_delivered(
         &mut self,
         arrival: &Arrival<'_>,
         view: View<'_>,
     ) -> Result<Option<Refusal>, StoreError> {
         let primary = arrival.bundle.head().primary();
-        let Some(node) = primary.destination.node_id().filter(|node| !self.is_self(node)) else {
-            return Ok(None);
-        };
-        let Some(said) = self.deliveries_of(&node, view)? else { return Ok(None) };
+        let Some(node) = primary.destination.node_id() else { return Ok(None) };
         let signer = arrival.bundle.signer();
         let series = Series::of(&primary.source, primary.creation, signer.as_ref());
-        let runs = said.at.get(&primary.destination);
-        let is_listed = runs.is_some_and(|runs| runs.contains(&series, primary.creation.sequence));
+        let (destination, sequence) = (&primary.destination, primary.creation.sequence);
+        let is_listed = if self.is_self(&node) {
+            // Fragments of one bundle have its sequence number all.
+            primary.fragment.is_none() && view.was_taken(destination, &series, sequence)?
+        } else {
+            let Some(said) = self.deliveries_of(&node, view)? else { return Ok(None) };
+            said.at.get(destination).is_some_and(|runs| runs.contains(&series, sequence))
+        };
         Ok(is_listed.then_some(Refusal::Delivered))
     }
 

@@ -80,6 +80,15 @@ impl View<'_> {
         .collect()
     }
 
+    /// Whether an application here has taken a bundle, as far as that is still listed.
+    pub fn was_taken(&self, destination: &Eid, series: &Series, sequence: u64) -> Result<bool, StoreError> {
+        let run = (sequence, sequence);
+        let (destination, series) = (destination.clone(), series.clone());
+        let taken = DeliveredRun { destination, series, run, until: NodeTime::default() };
+        let before = self.run_before(&taken.prefix(), sequence)?;
+        Ok(before.is_some_and(|before| before.run.1 >= sequence))
+    }
+
     /// The run that begins at or before a number.
     fn run_before(&self, prefix: &[u8], sequence: u64) -> Result<Option<DeliveredRun>, StoreError> {
         let start = key(prefix, sequence);

@@ -57,13 +57,29 @@ impl WriteTxn<'_> {
     pub fn purge_tombstones(&mut self, now: NodeTime, limit: usize) -> Result<bool, StoreError> {
         let outlived = self.view().outlived(Table::Tombstones, now, limit)?;
         let is_full = outlived.len() == limit;
-        for key in outlived {
+        self.forget_tombstones(outlived)?;
+        Ok(is_full)
+    }
+
+    /// Forgets at most `limit` of the ids that are remembered beyond `most`, those first whose time is over soonest, and takes them
+    /// out of the set; whether some may be left.
+    pub fn forget_tombstones_beyond(&mut self, most: u64, limit: usize) -> Result<bool, StoreError> {
+        let excess = self.view().len(Table::Tombstones)?.saturating_sub(most);
+        let count = usize::try_from(excess).unwrap_or(limit).min(limit);
+        let first = self.view().rows(Table::Tombstones, b"")?.take(count);
+        let keys: Vec<Vec<u8>> = first.map(|row| Ok(row?.0.to_vec())).collect::<Result<_, StoreError>>()?;
+        self.forget_tombstones(keys)?;
+        Ok(count == limit)
+    }
+
+    fn forget_tombstones(&mut self, keys: Vec<Vec<u8>>) -> Result<(), StoreError> {
+        for key in keys {
             let id = id_at(&key)?;
             if let Some(IdRow::Gone { .. }) = self.view().id_row(&id)? {
                 self.put_id(&id, None)?;
             }
             self.delete(Table::Tombstones, &key)?;
         }
-        Ok(is_full)
+        Ok(())
     }
 }

@@ -10,6 +10,7 @@ mod custody;
 mod door;
 mod echo;
 mod evicting;
+mod forgetting_ids;
 mod fragments;
 mod links;
 mod meetings;

@@ -9,7 +9,7 @@ use crate::store::{StoreError, Table, Usage, View, WriteTxn};
 use crate::time::NodeTime;
 
 /// The format of the records and tables that this program reads and writes (`docs/store.md`).
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 pub(crate) const KEY: &[u8] = b"store";
 

@@ -9,15 +9,18 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use crate::host_port::HostPort;
+use crate::udp_address::UdpAddress;
 
 /// What addresses begin with, for messages.
-const SCHEMES: &str = "tcp://";
+const SCHEMES: &str = "tcp://, udp://";
 
 /// One end of a link, and the layer that it is reached by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
     /// TCPCLv4 (RFC 9174).
     Tcp(HostPort),
+    /// UDPCL (draft-ietf-dtn-udpcl-04).
+    Udp(UdpAddress),
 }
 
 /// The text is no address that this node can use.
@@ -32,6 +35,9 @@ pub enum AddressError {
     /// The port is no number up to 65535.
     #[error("'{0}' has a port that is not a number from 0 to 65535")]
     Port(String),
+    /// A setting behind the question mark is of no use.
+    #[error("'{0}' has a setting that its layer does not know, or a value that it cannot have")]
+    Setting(String),
     /// It can be listened at, but not dialled.
     #[error("'{0}' cannot be dialled: a port is a number from 1 to 65535")]
     NotDialled(String),
@@ -42,7 +48,10 @@ impl Address {
     pub fn check_dialled(&self) -> Result<(), AddressError> {
         match self {
             Self::Tcp(place) if place.port() == 0 => Err(AddressError::NotDialled(self.to_string())),
-            Self::Tcp(_) => Ok(()),
+            Self::Udp(address) if address.place().port() == 0 => {
+                Err(AddressError::NotDialled(self.to_string()))
+            }
+            Self::Tcp(_) | Self::Udp(_) => Ok(()),
         }
     }
 }
@@ -53,6 +62,7 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, AddressError> {
         match text.split_once("://") {
             Some(("tcp", place)) => HostPort::parse(place, tcpcl::PORT).map(Self::Tcp),
+            Some(("udp", address)) => UdpAddress::parse(address).map(Self::Udp),
             _ => Err(AddressError::Scheme(String::new())),
         }
         .map_err(|error| error.about(text))
@@ -67,6 +77,7 @@ impl AddressError {
             Self::Scheme(_) => Self::Scheme(clean),
             Self::Host(_) => Self::Host(clean),
             Self::Port(_) => Self::Port(clean),
+            Self::Setting(_) => Self::Setting(clean),
             Self::NotDialled(_) => Self::NotDialled(clean),
         }
     }
@@ -76,6 +87,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(place) => write!(f, "tcp://{place}"),
+            Self::Udp(address) => write!(f, "udp://{address}"),
         }
     }
 }
@@ -91,6 +103,10 @@ mod tests {
             ("tcp://192.0.2.7", "tcp://192.0.2.7:4556"),
             ("tcp://Hub.example.org:1/", "tcp://hub.example.org:1"),
             ("tcp://[::]:0", "tcp://[::]:0"),
+            ("udp://hub", "udp://hub:4556"),
+            ("udp://[::1]:7?mtu=1280&ltp=always&plain=no&", "udp://[::1]:7"),
+            ("udp://hub?rate=9000&extension=-3&mtu=1500", "udp://hub:4556?mtu=1500&rate=9000&extension=-3"),
+            ("udp://hub/?plain=yes&ltp=large", "udp://hub:4556?ltp=large&plain=yes"),
             ("tcp://[2001:db8::1]", "tcp://[2001:db8::1]:4556"),
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), written);
@@ -114,6 +130,11 @@ mod tests {
             ("tcp://hub:", port("tcp://hub:")),
             ("tcp://hub:+1", port("tcp://hub:+1")),
             ("tcp://::1", host("tcp://::1")),
+            ("udp://hub?mtu=10", AddressError::Setting("udp://hub?mtu=10".into())),
+            ("udp://hub?mtu=+1280", AddressError::Setting("udp://hub?mtu=+1280".into())),
+            ("udp://hub?rate=9", AddressError::Setting("udp://hub?rate=9".into())),
+            ("udp://hub?extension=7", AddressError::Setting("udp://hub?extension=7".into())),
+            ("udp://hub?speed=9", AddressError::Setting("udp://hub?speed=9".into())),
         ] {
             assert_eq!(text.parse::<Address>(), Err(error), "{text}");
         }
@@ -124,6 +145,7 @@ mod tests {
     fn the_systems_choice_of_a_port_cannot_be_dialled() {
         let address: Address = "tcp://hub:0".parse().unwrap();
         assert!(address.check_dialled().unwrap_err().to_string().contains("1 to 65535"));
+        assert!("udp://hub:0".parse::<Address>().unwrap().check_dialled().is_err());
         assert!("tcp://hub:1".parse::<Address>().unwrap().check_dialled().is_ok());
     }
 }

@@ -8,10 +8,13 @@ mod address;
 mod host_port;
 mod listener;
 mod tcp;
+mod udp;
+mod udp_address;
 
 pub use self::address::{Address, AddressError};
 pub use self::host_port::HostPort;
 pub use self::listener::{ListenError, Listener};
+pub use self::udp_address::UdpAddress;
 
 use convergence_layer::Link;
 
@@ -28,6 +31,7 @@ pub struct Local {
 #[derive(Debug)]
 pub struct Adapters {
     tcp: tcp::Adapter,
+    udp: udp::Adapter,
 }
 
 /// A neighbor could not be reached: why, in words.
@@ -38,13 +42,14 @@ pub struct Unreachable(pub(crate) String);
 impl Adapters {
     /// The adapters of a node.
     pub fn new(local: &Local) -> Self {
-        Self { tcp: tcp::Adapter::new(local) }
+        Self { tcp: tcp::Adapter::new(local), udp: udp::Adapter::new(local) }
     }
 
     /// Opens a contact. May be dropped while it waits.
     pub async fn dial(&self, address: &Address) -> Result<Link, Unreachable> {
         match address {
             Address::Tcp(place) => self.tcp.dial(place).await,
+            Address::Udp(address) => self.udp.dial(address).await,
         }
     }
 
@@ -52,6 +57,7 @@ impl Adapters {
     pub async fn listen(&self, address: &Address) -> Result<Listener, ListenError> {
         match address {
             Address::Tcp(place) => self.tcp.listen(place).await.map(Listener::Tcp),
+            Address::Udp(address) => self.udp.listen(address).await.map(Listener::Udp),
         }
     }
 }

@@ -6,7 +6,7 @@ use convergence_layer::Link;
 use thiserror::Error;
 
 use crate::address::Address;
-use crate::tcp;
+use crate::{tcp, udp};
 
 /// A node cannot listen where it was told to.
 #[derive(Debug, Error)]
@@ -44,6 +44,8 @@ impl ListenError {
 pub enum Listener {
     /// TCPCLv4.
     Tcp(tcp::Listener),
+    /// UDPCL.
+    Udp(udp::Listener),
 }
 
 impl Listener {
@@ -51,6 +53,7 @@ impl Listener {
     pub fn address(&self) -> Address {
         match self {
             Self::Tcp(listener) => listener.address(),
+            Self::Udp(listener) => listener.address(),
         }
     }
 
@@ -62,6 +65,7 @@ impl Listener {
     pub async fn accept(&mut self) -> io::Result<(Link, Address)> {
         match self {
             Self::Tcp(listener) => listener.accept().await,
+            Self::Udp(listener) => listener.accept().await,
         }
     }
 }

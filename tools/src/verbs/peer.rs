@@ -20,7 +20,7 @@ pub(crate) struct Peer {
 enum Action {
     /// Keep a contact with whoever answers at an address
     Add {
-        /// Where the other node listens: tcp://HOST or tcp://HOST:PORT
+        /// Where the other node listens: tcp://HOST, udp://HOST, or with :PORT
         url: String,
     },
     /// List peers

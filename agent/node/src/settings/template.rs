@@ -17,7 +17,7 @@ node = "@NODE@"
 # Whether the wall clock is trusted: "auto" (while the kernel says that it is synchronised), "trusted", "untrusted".
 # clock = "auto"
 
-# Where neighbors may connect. Port 0 takes a free one; [] listens nowhere.
+# Where neighbors may connect. Port 0 takes a free one; [] listens nowhere. Datagrams: udp://[::]:4556.
 # listen = ["tcp://[::]:4556"]
 
 # Nodes to keep a contact with, besides those added by 'packmule peer add'.

@@ -1,6 +1,7 @@
 //! Real nodes in one process, on loopback and on real disks: with neighbors, with local programs, and with trouble.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
+mod datagrams;
 mod neighbors;
 mod programs;
 mod support;

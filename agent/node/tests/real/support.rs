@@ -37,11 +37,22 @@ impl Node {
         Self::run(folder, home).await
     }
 
+    /// Makes a home and starts its agent where it is told to listen.
+    pub(crate) async fn start_at(name: &str, address: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let home = new_home(folder.path(), name, "");
+        Self::run_at(folder, home, address.parse().unwrap()).await
+    }
+
     /// Starts the agent of a home.
     pub(crate) async fn run(folder: TempDir, home: Home) -> Self {
+        Self::run_at(folder, home, loopback()).await
+    }
+
+    async fn run_at(folder: TempDir, home: Home, address: Address) -> Self {
         let (told, ready) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
-        let options = RunOptions { listen: vec![loopback()], discovery: Discovery::Off };
+        let options = RunOptions { listen: vec![address], discovery: Discovery::Off };
         let ready_to = |urls: &[String]| told.send(urls.to_vec()).unwrap();
         let running = home.clone();
         let agent = tokio::spawn(async move {

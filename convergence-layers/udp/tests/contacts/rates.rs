@@ -1,0 +1,91 @@
+//! How much of a path a contact fills, and what it leaves in queues.
+
+use std::time::Duration;
+
+use crate::reno::Reno;
+use crate::wire::{Path, World};
+
+/// 10 Mbit/s, a round trip of 200 ms, and room for what is under way in a round trip.
+const LONG: Path =
+    Path { octets_per_second: 1_250_000.0, delay: Duration::from_millis(100), loss: 0.02, queue: 250_000.0 };
+
+/// The share of a path that bundles of 64 KiB fill from the sixth second to the thirtieth.
+fn goodput(path: Path) -> f64 {
+    let mut world = World::new(path);
+    world.dial(0);
+    let lots = (path.octets_per_second * 40.0 / 65_536.0) as usize;
+    for _ in 0..lots {
+        world.send(0, vec![0x9f; 65_536]);
+    }
+    world.run_for(Duration::from_secs(5));
+    let before = world.sides[1].bundles.len();
+    world.run_for(Duration::from_secs(25));
+    let octets = (world.sides[1].bundles.len() - before) as f64 * 65_536.0;
+    octets / 25.0 / path.octets_per_second
+}
+
+#[test]
+fn a_long_path_with_loss_is_kept_four_fifths_full() {
+    for loss in [0.0, 0.02, 0.1] {
+        let share = goodput(Path { loss, ..LONG });
+        eprintln!("loss {loss}: {share}");
+        assert!(share > 0.8 * (1.0 - loss) && share < 1.0, "{share} of the path with a loss of {loss}");
+    }
+}
+
+/// What a flow of TCP gets in a minute, beside a contact that sends all it can or alone.
+fn flow(path: Path, is_alone: bool) -> f64 {
+    let mut world = World::new(path);
+    if !is_alone {
+        world.dial(0);
+        for _ in 0..(path.octets_per_second * 70.0 / 65_536.0) as usize {
+            world.send(0, vec![0x9f; 65_536]);
+        }
+    }
+    world.run_for(Duration::from_secs(5));
+    world.flows.push(Reno::new(world.now));
+    world.run_for(Duration::from_secs(60));
+    world.flows[0].arrived as f64
+}
+
+#[test]
+fn a_flow_of_tcp_beside_a_contact_keeps_half_of_what_it_gets_alone() {
+    let (alone, beside) = (flow(LONG, true), flow(LONG, false));
+    assert!(beside >= 0.5 * alone, "{beside} octets beside a contact, {alone} alone");
+}
+}
+
+/// What a flow of TCP gets in a minute, beside a contact that sends all it can or alone.
+fn flow(path: Path, is_alone: bool) -> f64 {
+    let mut world = World::new(path);
+    if !is_alone {
+        world.dial(0);
+        for _ in 0..(path.octets_per_second * 70.0 / 65_536.0) as usize {
+            world.send(0, vec![0x9f; 65_536]);
+        }
+    }
+    world.run_for(Duration::from_secs(5));
+    world.flows.push(Reno::new(world.now));
+    world.run_for(Duration::from_secs(60));
+    world.flows[0].arrived as f64
+}
+
+#[test]
+fn a_flow_of_tcp_beside_a_contact_keeps_half_of_what_it_gets_alone() {
+    let (alone, beside) = (flow(LONG, true), flow(LONG, false));
+    assert!(beside >= 0.5 * alone, "{beside} octets beside a contact, {alone} alone");
+    // Without loss by chance the two compete for the queue.
+    let clean = Path { loss: 0.0, ..LONG };
+    let (alone, beside) = (flow(clean, true), flow(clean, false));
+    eprintln!("without loss: {beside} octets beside a contact, {alone} alone");
+}
+
+#[test]
+fn slow_and_short_paths_are_filled_as_well() {
+    let slow = Path { octets_per_second: 12_500.0, queue: 12_500.0, ..LONG };
+    let share = goodput(slow);
+    assert!(share > 0.7, "{share} of a slow path");
+    let short = Path { delay: Duration::from_millis(1), queue: 60_000.0, ..LONG };
+    let share = goodput(short);
+    assert!(share > 0.8, "{share} of a short path");
+}

@@ -1,0 +1,87 @@
+//! Bundles over contacts.
+
+use std::time::Duration;
+
+use convergence_layer::{Event, RefusalReason};
+use udpcl::LinkOptions;
+
+use crate::wire::{FAST, Path, World};
+
+fn bundle(number: usize, octets: usize) -> Vec<u8> {
+    let mut bundle = vec![0x9f];
+    bundle.extend((1..octets).map(|at| u8::try_from((at * 7 + number * 31) % 251).unwrap()));
+    bundle
+}
+
+/// From some octets to far more than a datagram.
+fn mixed(number: usize) -> Vec<u8> {
+    bundle(number, [40, 900, 1_232, 5_000, 70_000][number % 5] + number)
+}
+
+#[test]
+fn bundles_of_all_sizes_arrive_once_both_ways_although_a_third_is_lost() {
+    let mut world = World::new(Path { loss: 0.3, ..FAST });
+    world.dial(0);
+    for which in [0, 1] {
+        (0..200).for_each(|number| world.send(which, mixed(number)));
+    }
+    world.until(Duration::from_secs(300), "all are sent", |world| {
+        world.sides.iter().all(|side| side.count(|event| matches!(event, Event::Sent(_))) == 200)
+    });
+    for side in &mut world.sides {
+        let mut expected: Vec<_> = (0..200).map(mixed).collect();
+        expected.sort();
+        side.bundles.sort();
+        assert!(side.bundles == expected, "each arrives once");
+    }
+}
+
+#[test]
+fn a_contact_that_is_down_for_a_while_goes_on_where_it_was() {
+    let mut world = World::new(Path { octets_per_second: 100_000.0, queue: 50_000.0, ..FAST });
+    world.dial(0);
+    world.send(0, bundle(1, 2_000_000));
+    world.run_for(Duration::from_secs(10));
+    world.path.loss = 1.0;
+    let before = world.sides[0].sent_octets;
+    world.run_for(Duration::from_secs(90));
+    assert!(world.sides[0].sent_octets < before + 400_000, "little is said to a neighbor that is down");
+    world.path.loss = 0.0;
+    world.until(Duration::from_secs(30), "it arrives", |world| world.sides[1].bundles.len() == 1);
+    assert!(world.sides[0].sent_octets < 2_700_000, "{} octets", world.sides[0].sent_octets);
+    assert!(world.sides[1].bundles[0] == bundle(1, 2_000_000));
+}
+
+#[test]
+fn small_bundles_go_as_datagrams_where_that_is_wanted() {
+    let link = LinkOptions { is_ltp_for_large: true, ..LinkOptions::default() };
+    let mut world = World::with(FAST, link);
+    world.dial(0);
+    world.send(0, bundle(0, 1_000));
+    world.send(0, bundle(1, 2_000));
+    world.until(Duration::from_secs(10), "both arrive", |world| world.sides[1].bundles.len() == 2);
+    world.run_for(Duration::from_secs(1));
+    let side = &world.sides[0];
+    assert_eq!(side.count(|event| *event == Event::Left(0)), 1);
+    assert_eq!(side.count(|event| *event == Event::Sent(1)), 1);
+}
+
+#[test]
+fn a_neighbor_of_another_make_gets_what_fits_and_the_rest_is_refused() {
+    let link = LinkOptions { is_plain: true, ..LinkOptions::default() };
+    let mut world = World::with(FAST, link);
+    world.dial(0);
+    world.dial(1);
+    world.send(0, bundle(0, 1_232));
+    world.send(0, bundle(1, 1_233));
+    world.run_for(Duration::from_secs(5));
+    let refused = Event::Refused { transfer: 1, reason: RefusalReason::NotAcceptable };
+    assert_eq!(world.sides[0].count(|event| *event == refused), 1);
+    assert_eq!(world.sides[0].count(|event| *event == Event::Left(0)), 1);
+    assert!(
+        world.sides[0].contact.as_mut().unwrap().poll_fault().unwrap().contains("too large for a datagram")
+    );
+    assert_eq!(world.sides[1].bundles, [bundle(0, 1_232)]);
+    world.run_for(Duration::from_secs(1_000));
+    assert!(world.sides[0].is_open(), "nobody is waited for");
+}

@@ -31,54 +31,6 @@ fn a_long_path_with_loss_is_kept_four_fifths_full() {
         eprintln!("loss {loss}: {share}");
         assert!(share > 0.8 * (1.0 - loss) && share < 1.0, "{share} of the path with a loss of {loss}");
     }
-}
-
-/// What a flow of TCP gets in a minute, beside a contact that sends all it can or alone.
-fn flow(path: Path, is_alone: bool) -> f64 {
-    let mut world = World::new(path);
-    if !is_alone {
-        world.dial(0);
-        for _ in 0..(path.octets_per_second * 70.0 / 65_536.0) as usize {
-            world.send(0, vec![0x9f; 65_536]);
-        }
-    }
-    world.run_for(Duration::from_secs(5));
-    world.flows.push(Reno::new(world.now));
-    world.run_for(Duration::from_secs(60));
-    world.flows[0].arrived as f64
-}
-
-#[test]
-fn a_flow_of_tcp_beside_a_contact_keeps_half_of_what_it_gets_alone() {
-    let (alone, beside) = (flow(LONG, true), flow(LONG, false));
-    assert!(beside >= 0.5 * alone, "{beside} octets beside a contact, {alone} alone");
-}
-}
-
-/// What a flow of TCP gets in a minute, beside a contact that sends all it can or alone.
-fn flow(path: Path, is_alone: bool) -> f64 {
-    let mut world = World::new(path);
-    if !is_alone {
-        world.dial(0);
-        for _ in 0..(path.octets_per_second * 70.0 / 65_536.0) as usize {
-            world.send(0, vec![0x9f; 65_536]);
-        }
-    }
-    world.run_for(Duration::from_secs(5));
-    world.flows.push(Reno::new(world.now));
-    world.run_for(Duration::from_secs(60));
-    world.flows[0].arrived as f64
-}
-
-#[test]
-fn a_flow_of_tcp_beside_a_contact_keeps_half_of_what_it_gets_alone() {
-    let (alone, beside) = (flow(LONG, true), flow(LONG, false));
-    assert!(beside >= 0.5 * alone, "{beside} octets beside a contact, {alone} alone");
-    // Without loss by chance the two compete for the queue.
-    let clean = Path { loss: 0.0, ..LONG };
-    let (alone, beside) = (flow(clean, true), flow(clean, false));
-    eprintln!("without loss: {beside} octets beside a contact, {alone} alone");
-}
 
 #[test]
 fn slow_and_short_paths_are_filled_as_well() {

@@ -1,4 +1,4 @@
-//! How much of a path a contact fills, and what it leaves in queues.
+//! How much of a path a contact fills, and what it leaves to others.
 
 use std::time::Duration;
 
@@ -9,14 +9,19 @@ use crate::wire::{Path, World};
 const LONG: Path =
     Path { octets_per_second: 1_250_000.0, delay: Duration::from_millis(100), loss: 0.02, queue: 250_000.0 };
 
-/// The share of a path that bundles of 64 KiB fill from the sixth second to the thirtieth.
-fn goodput(path: Path) -> f64 {
+/// A contact with more to send than the path takes in so many seconds.
+fn busy(path: Path, seconds: f64) -> World {
     let mut world = World::new(path);
     world.dial(0);
-    let lots = (path.octets_per_second * 40.0 / 65_536.0) as usize;
-    for _ in 0..lots {
+    for _ in 0..(path.octets_per_second * seconds / 65_536.0) as usize {
         world.send(0, vec![0x9f; 65_536]);
     }
+    world
+}
+
+/// The share of a path that bundles of 64 KiB fill from the sixth second to the thirtieth.
+fn goodput(path: Path) -> f64 {
+    let mut world = busy(path, 40.0);
     world.run_for(Duration::from_secs(5));
     let before = world.sides[1].bundles.len();
     world.run_for(Duration::from_secs(25));
@@ -28,9 +33,9 @@ fn goodput(path: Path) -> f64 {
 fn a_long_path_with_loss_is_kept_four_fifths_full() {
     for loss in [0.0, 0.02, 0.1] {
         let share = goodput(Path { loss, ..LONG });
-        eprintln!("loss {loss}: {share}");
         assert!(share > 0.8 * (1.0 - loss) && share < 1.0, "{share} of the path with a loss of {loss}");
     }
+}
 
 #[test]
 fn slow_and_short_paths_are_filled_as_well() {
@@ -40,4 +45,18 @@ fn slow_and_short_paths_are_filled_as_well() {
     let short = Path { delay: Duration::from_millis(1), queue: 60_000.0, ..LONG };
     let share = goodput(short);
     assert!(share > 0.8, "{share} of a short path");
+}
+
+/// What a flow of TCP gets in a minute in a world.
+fn flow(mut world: World) -> f64 {
+    world.run_for(Duration::from_secs(5));
+    world.flows.push(Reno::new(world.now));
+    world.run_for(Duration::from_secs(60));
+    world.flows[0].arrived as f64
+}
+
+#[test]
+fn a_flow_of_tcp_beside_a_contact_keeps_half_of_what_it_gets_alone() {
+    let (alone, beside) = (flow(World::new(LONG)), flow(busy(LONG, 70.0)));
+    assert!(beside >= 0.5 * alone, "{beside} octets beside a contact, {alone} alone");
 }

@@ -12,7 +12,7 @@ use crate::host_port::HostPort;
 use crate::udp_address::UdpAddress;
 
 /// What addresses begin with, for messages.
-const SCHEMES: &str = "tcp://, udp://";
+const SCHEMES: &str = "tcp://, udp://, serial://";
 
 /// One end of a link, and the layer that it is reached by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +21,8 @@ pub enum Address {
     Tcp(HostPort),
     /// UDPCL (draft-ietf-dtn-udpcl-04).
     Udp(UdpAddress),
+    /// A serial line.
+    Serial(serial::Settings),
 }
 
 /// The text is no address that this node can use.
@@ -38,6 +40,9 @@ pub enum AddressError {
     /// A setting behind the question mark is of no use.
     #[error("'{0}' has a setting that its layer does not know, or a value that it cannot have")]
     Setting(String),
+    /// The settings of a serial line.
+    #[error("'{0}': {1}")]
+    Serial(String, serial::SettingsError),
     /// It can be listened at, but not dialled.
     #[error("'{0}' cannot be dialled: a port is a number from 1 to 65535")]
     NotDialled(String),
@@ -51,7 +56,15 @@ impl Address {
             Self::Udp(address) if address.place().port() == 0 => {
                 Err(AddressError::NotDialled(self.to_string()))
             }
-            Self::Tcp(_) | Self::Udp(_) => Ok(()),
+            Self::Tcp(_) | Self::Udp(_) | Self::Serial(_) => Ok(()),
+        }
+    }
+
+    /// Whether it is a device of this machine: looking whether it is there costs nobody anything.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Udp(_) => false,
+            Self::Serial(_) => true,
         }
     }
 }
@@ -63,6 +76,9 @@ impl FromStr for Address {
         match text.split_once("://") {
             Some(("tcp", place)) => HostPort::parse(place, tcpcl::PORT).map(Self::Tcp),
             Some(("udp", address)) => UdpAddress::parse(address).map(Self::Udp),
+            Some(("serial", line)) => {
+                line.parse().map(Self::Serial).map_err(|error| AddressError::Serial(String::new(), error))
+            }
             _ => Err(AddressError::Scheme(String::new())),
         }
         .map_err(|error| error.about(text))
@@ -79,6 +95,7 @@ impl AddressError {
             Self::Port(_) => Self::Port(clean),
             Self::Setting(_) => Self::Setting(clean),
             Self::NotDialled(_) => Self::NotDialled(clean),
+            Self::Serial(_, error) => Self::Serial(clean, error),
         }
     }
 }
@@ -88,6 +105,7 @@ impl fmt::Display for Address {
         match self {
             Self::Tcp(place) => write!(f, "tcp://{place}"),
             Self::Udp(address) => write!(f, "udp://{address}"),
+            Self::Serial(settings) => write!(f, "serial://{settings}"),
         }
     }
 }
@@ -108,6 +126,7 @@ mod tests {
             ("udp://hub?rate=9000&extension=-3&mtu=1500", "udp://hub:4556?mtu=1500&rate=9000&extension=-3"),
             ("udp://hub/?plain=yes&ltp=large", "udp://hub:4556?ltp=large&plain=yes"),
             ("tcp://[2001:db8::1]", "tcp://[2001:db8::1]:4556"),
+            ("serial:///dev/ttyUSB0?rate=960&baud=9600", "serial:///dev/ttyUSB0?baud=9600"),
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), written);
         }
@@ -139,6 +158,18 @@ mod tests {
             assert_eq!(text.parse::<Address>(), Err(error), "{text}");
         }
         assert_eq!("tcp://h\u{7}b".parse::<Address>(), Err(host("tcp://hb")));
+    }
+
+    #[test]
+    fn what_a_line_cannot_be_is_said_with_what_it_can() {
+        let error = "serial:///dev/ttyUSB0".parse::<Address>().unwrap_err().to_string();
+        assert!(
+            error.starts_with("'serial:///dev/ttyUSB0': baud is a number from 300 to 4000000"),
+            "{error}"
+        );
+        let line: Address = "serial:///dev/ttyUSB0?baud=300".parse().unwrap();
+        assert!(line.is_local() && line.check_dialled().is_ok());
+        assert!(!"tcp://hub".parse::<Address>().unwrap().is_local());
     }
 
     #[test]

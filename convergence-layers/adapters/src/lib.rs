@@ -7,6 +7,7 @@
 mod address;
 mod host_port;
 mod listener;
+mod serial_line;
 mod tcp;
 mod udp;
 mod udp_address;
@@ -32,6 +33,7 @@ pub struct Local {
 pub struct Adapters {
     tcp: tcp::Adapter,
     udp: udp::Adapter,
+    serial: serial_line::Adapter,
 }
 
 /// A neighbor could not be reached: why, in words.
@@ -42,14 +44,19 @@ pub struct Unreachable(pub(crate) String);
 impl Adapters {
     /// The adapters of a node.
     pub fn new(local: &Local) -> Self {
-        Self { tcp: tcp::Adapter::new(local), udp: udp::Adapter::new(local) }
+        Self {
+            tcp: tcp::Adapter::new(local),
+            udp: udp::Adapter::new(local),
+            serial: serial_line::Adapter::new(local),
+        }
     }
 
-    /// Opens a contact. May be dropped while it waits.
+    /// Opens a contact. May be dropped while it waits, which may be for as long as nobody is at the other end of a line.
     pub async fn dial(&self, address: &Address) -> Result<Link, Unreachable> {
         match address {
             Address::Tcp(place) => self.tcp.dial(place).await,
             Address::Udp(address) => self.udp.dial(address).await,
+            Address::Serial(settings) => self.serial.dial(settings).await,
         }
     }
 
@@ -58,6 +65,7 @@ impl Adapters {
         match address {
             Address::Tcp(place) => self.tcp.listen(place).await.map(Listener::Tcp),
             Address::Udp(address) => self.udp.listen(address).await.map(Listener::Udp),
+            Address::Serial(_) => Err(ListenError::OnlyDialled { address: address.clone() }),
         }
     }
 }

@@ -19,6 +19,12 @@ pub enum ListenError {
         /// Where.
         address: Address,
     },
+    /// Its layer has no side that waits and one that calls.
+    #[error("{address} is not listened at: both ends of a line name it as a peer (packmule peer add)")]
+    OnlyDialled {
+        /// Where.
+        address: Address,
+    },
     /// The system says no.
     #[error("cannot listen at {address}: {error}")]
     Io {

@@ -1,9 +1,10 @@
 //! Keeps a contact with one peer: dials it, waits for the contact's end, and dials it again, with growing pauses.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use adapters::{Adapters, Address};
+use adapters::{Adapters, Address, Unreachable};
 use convergence_layer::Link;
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +13,9 @@ use crate::contact::{self, ContactEnd};
 use crate::contacts::Opener;
 use crate::node::Node;
 
+/// A peer that did not answer for so long is said to be silent.
+const SILENT: Duration = Duration::from_secs(5);
+
 /// Keeps the contact until it is no longer wanted.
 pub(super) async fn keep_contact(
     node: Arc<Node>,
@@ -19,11 +23,11 @@ pub(super) async fn keep_contact(
     address: Address,
     stop: CancellationToken,
 ) {
-    let mut backoff = Backoff::new();
+    let mut backoff = Backoff::new(address.is_local());
     while !stop.is_cancelled() {
         let connected = tokio::select! {
             () = stop.cancelled() => break,
-            connected = adapters.dial(&address) => connected,
+            connected = dial(&node, &adapters, &address) => connected,
         };
         let end = match connected {
             Ok(link) => run(&node, link, &address).await,
@@ -43,6 +47,19 @@ pub(super) async fn keep_contact(
         }
     }
     node.peers.forget(&address);
+}
+
+/// Dials, which takes as long as nobody is at the other end of a line.
+async fn dial(node: &Arc<Node>, adapters: &Adapters, address: &Address) -> Result<Link, Unreachable> {
+    let mut dialling = pin!(adapters.dial(address));
+    if let Ok(connected) = tokio::time::timeout(SILENT, &mut dialling).await {
+        return connected;
+    }
+    node.peers.set(address, |peer| {
+        peer.last_error = Some("nobody has answered yet".to_owned());
+        peer.next_try = None;
+    });
+    dialling.await
 }
 
 async fn run(node: &Arc<Node>, link: Link, address: &Address) -> ContactEnd {

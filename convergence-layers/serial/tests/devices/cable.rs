@@ -62,10 +62,6 @@ impl Cable {
         Self { paths, stop, carrier: Some(carrier), damage }
     }
 
-    pub(crate) fn address(&self, end: usize, settings: &str) -> serial::Settings {
-        format!("{}?{settings}", self.path(end).display()).parse().unwrap()
-    }
-
     pub(crate) fn path(&self, end: usize) -> &Path {
         &self.paths[end]
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use convergence_layer::{Control, Event, Link, Outgoing};
-use serial::{Local, connect};
+use serial::{Local, Settings, connect};
 use tokio::time::timeout;
 
 use crate::cable::{Cable, Terminal};
@@ -20,9 +20,13 @@ fn local(name: &str) -> Local {
     Local { node_id: format!("dtn://{name}/"), transfer_mru: 1 << 30 }
 }
 
+fn address(cable: &Cable, end: usize, settings: &str) -> Settings {
+    format!("{}?{settings}", cable.path(end).display()).parse().unwrap()
+}
+
 /// Both ends, once each has heard the other.
 async fn both(cable: &Cable, settings: &str) -> (Link, Link) {
-    let (a, b) = (cable.address(0, settings), cable.address(1, settings));
+    let (a, b) = (address(cable, 0, settings), address(cable, 1, settings));
     let (a, b) =
         timeout(PATIENCE, async { tokio::join!(connect(&a, local("alice")), connect(&b, local("bob"))) })
             .await
@@ -123,7 +127,7 @@ async fn a_link_that_is_dropped_frees_the_device_and_the_neighbor_hears_of_it() 
 #[tokio::test]
 async fn two_never_share_a_device() {
     let cable = Cable::new();
-    let address = cable.address(0, "baud=9600");
+    let address = address(&cable, 0, "baud=9600");
     let mut first = Box::pin(connect(&address, local("alice")));
     assert!(timeout(Duration::from_millis(50), &mut first).await.is_err());
     let second = connect(&address, local("eve")).await.unwrap_err().to_string();

@@ -143,6 +143,17 @@ impl Engine {
         if self.suspended_at.is_some() {
             return false;
         }
+        let sent = |counters: &Counters| counters.octets_sent + counters.octets_sent_again;
+        let before = sent(&self.shared.counters);
+        let is_written = self.write_next(now, segment);
+        if is_written {
+            let of_blocks = sent(&self.shared.counters) - before;
+            self.shared.pacer.transmitted(now, segment.len(), of_blocks);
+        }
+        is_written
+    }
+
+    fn write_next(&mut self, now: Instant, segment: &mut Vec<u8>) -> bool {
         if let Some(answer) = self.shared.next_answer() {
             return answer.encode(self.shared.options.segment_max, segment);
         }
@@ -151,7 +162,7 @@ impl Engine {
             || self.outbound.poll_segment(now, &mut self.shared, segment)
     }
 
-    /// Whether [`Engine::poll_transmit`] has a segment.
+    /// Whether [`Engine::poll_transmit`] has a segment, now or when the rate allows it: then [`Engine::poll_timeout`] says when.
     pub fn has_segment(&self) -> bool {
         self.suspended_at.is_none()
             && (self.shared.has_answers()
@@ -173,12 +184,15 @@ impl Engine {
         if self.suspended_at.is_some() {
             return None;
         }
-        let deadlines = [self.outbound.deadline(), self.inbound.deadline(), self.cancelling.deadline()];
+        let paced = self.shared.pacer.next_at().filter(|_| self.outbound.has_segment(&self.shared));
+        let deadlines =
+            [paced, self.outbound.deadline(), self.inbound.deadline(), self.cancelling.deadline()];
         deadlines.into_iter().flatten().min()
     }
 
     /// The time that [`Engine::poll_timeout`] told may have come.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.shared.pacer.handle_timeout(now);
         if self.poll_timeout().is_none_or(|at| at > now) {
             return;
         }
@@ -215,6 +229,11 @@ impl Engine {
     /// The smoothed round trip, once one was measured.
     pub fn round_trip(&self) -> Option<Duration> {
         self.shared.rtt.smoothed()
+    }
+
+    /// How many octets a second are transmitted at most, headers of the link included; `None`: as fast as the link is.
+    pub fn rate(&self) -> Option<u64> {
+        self.shared.pacer.rate()
     }
 
     /// What was counted since the engine began.

@@ -14,6 +14,7 @@ mod held;
 mod inbound;
 pub mod options;
 mod outbound;
+mod pacing;
 mod ranges;
 pub mod reason;
 mod receiving;
@@ -26,4 +27,5 @@ mod shared;
 
 pub use engine::Engine;
 pub use options::{InvalidOptions, Options};
+pub use pacing::Rate;
 pub use shared::{Counters, Event};

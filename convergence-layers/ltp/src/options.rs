@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::pacing::Rate;
+
 /// The client service of the Bundle Protocol in IANA's registry.
 pub const BUNDLE_SERVICE: u64 = 1;
 /// The smallest segment that a link may carry: a report of one claim, whatever its numbers are (8 of ten octets, and 5).
@@ -20,6 +22,10 @@ pub struct Options {
     pub segment_max: usize,
     /// The largest number that our first session may have; later ones grow by one. Small ones make short heads.
     pub first_session_max: u64,
+    /// How fast data segments are transmitted.
+    pub rate: Rate,
+    /// What the link adds to each segment, in octets.
+    pub overhead: usize,
     /// Sessions of ours at one time.
     pub sending_max: usize,
     /// Sessions of the neighbor at one time.
@@ -67,6 +73,8 @@ impl Options {
             segment_max: 1_232,
             // Others keep theirs in 32 bits.
             first_session_max: (1 << 31) - 1,
+            rate: Rate::Unlimited,
+            overhead: 48,
             sending_max: 512,
             receiving_max: 512,
             deliveries_max: 1,

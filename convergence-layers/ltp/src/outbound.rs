@@ -125,6 +125,9 @@ impl Outbound {
 
     /// The next data segment.
     pub(crate) fn poll_segment(&mut self, now: Instant, shared: &mut Shared, out: &mut Vec<u8>) -> bool {
+        if !shared.pacer.is_ready(now) {
+            return false;
+        }
         let ready: Vec<_> = self.agenda.ready().collect();
         let mut chosen = None;
         for (waits, number) in &ready {
@@ -141,8 +144,10 @@ impl Outbound {
                 self.sessions.get_mut(number).is_some_and(|sending| sending.poll_new(now, shared, out))
             });
         }
-        if let Some(number) = chosen {
-            self.note(number);
+        match chosen {
+            Some(number) => self.note(number),
+            None if shared.pacer.has_room() => shared.pacer.had_nothing(now),
+            None => {}
         }
         chosen.is_some()
     }

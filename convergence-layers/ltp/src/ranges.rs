@@ -29,6 +29,11 @@ impl Ranges {
         self.runs.last_key_value().map_or(0, |(_, end)| *end)
     }
 
+    /// How many octets are in the set.
+    pub(crate) fn octets(&self) -> u64 {
+        self.runs.iter().map(|(start, end)| end - start).sum()
+    }
+
     /// Where the run that begins at 0 ends.
     pub(crate) fn prefix(&self) -> u64 {
         self.runs.get(&0).copied().unwrap_or(0)

@@ -2,11 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use crate::options::Options;
+use crate::pacing::Rate;
+
 /// The estimate of one engine, for all of its sessions.
 #[derive(Debug)]
 pub(crate) struct Rtt {
     smoothed: Option<Duration>,
     variation: Duration,
+    /// Whether our own segments may queue on the way now and then: answers may then come half a round trip later.
+    makes_queues: bool,
     timeout_first: Duration,
     timeout_min: Duration,
     timeout_max: Duration,
@@ -16,13 +21,14 @@ pub(crate) struct Rtt {
 }
 
 impl Rtt {
-    pub(crate) fn new(timeout_first: Duration, timeout_min: Duration, timeout_max: Duration) -> Self {
+    pub(crate) fn new(options: &Options) -> Self {
         Self {
             smoothed: None,
             variation: Duration::ZERO,
-            timeout_first,
-            timeout_min,
-            timeout_max,
+            makes_queues: options.rate == Rate::Measured,
+            timeout_first: options.timeout_first,
+            timeout_min: options.timeout_min,
+            timeout_max: options.timeout_max,
             doublings: 0,
             doubled_at: None,
         }
@@ -62,7 +68,10 @@ impl Rtt {
 
     /// How long to wait for an answer.
     pub(crate) fn timeout(&self) -> Duration {
-        let base = self.smoothed.map_or(self.timeout_first, |smoothed| smoothed + self.variation * 4);
+        let base = self.smoothed.map_or(self.timeout_first, |smoothed| {
+            let least = if self.makes_queues { smoothed / 2 } else { Duration::ZERO };
+            smoothed + (self.variation * 4).max(least)
+        });
         let doubled = base.max(self.timeout_min).saturating_mul(1 << self.doublings);
         doubled.min(self.timeout_max)
     }

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use convergence_layer::TransferId;
 
 use crate::held::Held;
+use crate::pacing::Departure;
 use crate::ranges::Ranges;
 use crate::segment::{Checkpoint, Content, Data, Mark, Segment, SessionId};
 use crate::shared::{Awaited, Shared, delay};
@@ -70,6 +71,7 @@ struct Outstanding {
     /// What was transmitted since the checkpoint before: reports to earlier ones cannot know of it.
     covers: Ranges,
     awaited: Awaited,
+    departure: Departure,
 }
 
 impl Sending {
@@ -121,7 +123,7 @@ impl Sending {
         if let Some(serial) = due.map(|(serial, _)| *serial) {
             return self.repeat_checkpoint(serial, now, shared, out);
         }
-        self.fill_gap(now, shared, out)
+        shared.pacer.has_room() && self.fill_gap(now, shared, out)
     }
 
     fn repeat_checkpoint(
@@ -163,12 +165,11 @@ impl Sending {
 
     /// Transmits octets that never were.
     pub(crate) fn poll_new(&mut self, now: Instant, shared: &mut Shared, out: &mut Vec<u8>) -> bool {
-        let Some(range) = self.new_range(shared) else { return false };
+        let Some(range) = self.new_range(shared).filter(|_| shared.pacer.has_room()) else { return false };
         let length = range.end - range.start;
         let is_stuck = range.end == self.held.end() && shared.held >= shared.options.window;
-        let is_checkpoint = range.end == self.length
-            || is_stuck
-            || self.since_checkpoint + length >= shared.options.checkpoint_every;
+        let every = shared.options.checkpoint_every.min(shared.pacer.report_every());
+        let is_checkpoint = range.end == self.length || is_stuck || self.since_checkpoint + length >= every;
         self.next = range.end;
         self.since_checkpoint = if is_checkpoint { 0 } else { self.since_checkpoint + length };
         shared.counters.octets_sent += length;
@@ -226,8 +227,10 @@ impl Sending {
         self.next_checkpoint += 1;
         let mut awaited = Awaited::due();
         awaited.transmitted(now, shared);
+        let departure = shared.pacer.departure(now);
         let covers = std::mem::take(&mut self.uncovered);
-        self.checkpoints.insert(serial, Outstanding { range: range.clone(), report, covers, awaited });
+        self.checkpoints
+            .insert(serial, Outstanding { range: range.clone(), report, covers, awaited, departure });
         self.inquire_at = None;
         self.write(range, Some(Checkpoint { serial, report }), shared, out);
     }

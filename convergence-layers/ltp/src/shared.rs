@@ -7,6 +7,7 @@ use bytes::Bytes;
 use convergence_layer::{RefusalReason, TransferId};
 
 use crate::options::Options;
+use crate::pacing::Pacer;
 use crate::rtt::Rtt;
 use crate::segment::{Content, Segment, SessionId};
 
@@ -59,6 +60,8 @@ pub enum Event {
 pub struct Counters {
     /// Octets of our blocks that the neighbor claimed.
     pub octets_claimed: u64,
+    /// Octets of our blocks that reports named as missing.
+    pub octets_missing: u64,
     /// Octets of blocks that were transmitted for the first time.
     pub octets_sent: u64,
     /// Octets of blocks that were transmitted again.
@@ -76,6 +79,7 @@ pub struct Counters {
 pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) rtt: Rtt,
+    pub(crate) pacer: Pacer,
     pub(crate) counters: Counters,
     pub(crate) events: VecDeque<Event>,
     pub(crate) random: Random,
@@ -89,7 +93,8 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(options: Options, seed: u64) -> Self {
         Self {
-            rtt: Rtt::new(options.timeout_first, options.timeout_min, options.timeout_max),
+            rtt: Rtt::new(&options),
+            pacer: Pacer::new(options.rate, options.overhead),
             options,
             counters: Counters::default(),
             events: VecDeque::new(),

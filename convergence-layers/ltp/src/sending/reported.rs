@@ -7,6 +7,7 @@
 use std::time::Instant;
 
 use super::{Gaps, Sending};
+use crate::pacing::{Departure, Told};
 use crate::ranges::Ranges;
 use crate::segment::Report;
 use crate::shared::Shared;
@@ -38,12 +39,20 @@ impl Sending {
             return Reported::Ignored;
         }
         self.note_serial(report.serial);
-        self.settle_checkpoints(now, report, shared);
+        let departure = self.settle_checkpoints(now, report, shared);
+        let claimed = shared.counters.octets_claimed;
         self.claim(report, shared);
+        self.note_gaps(report, shared);
+        if let Some(departure) = departure {
+            let told =
+                Told { claimed: shared.counters.octets_claimed, missing: shared.counters.octets_missing };
+            shared.pacer.answered(now, &departure, told);
+        } else {
+            shared.pacer.answered_late(shared.counters.octets_claimed - claimed);
+        }
         if self.claimed.prefix() == self.length {
             return Reported::Complete;
         }
-        self.note_gaps(report);
         self.inquire_at = now.checked_add(shared.options.inquiry_after);
         Reported::Noted
     }
@@ -56,15 +65,24 @@ impl Sending {
     }
 
     /// The checkpoint that the report responds to is answered, and so are earlier ones within its scope.
-    fn settle_checkpoints(&mut self, now: Instant, report: &Report, shared: &mut Shared) {
-        if let Some(outstanding) = self.checkpoints.remove(&report.checkpoint) {
+    fn settle_checkpoints(
+        &mut self,
+        now: Instant,
+        report: &Report,
+        shared: &mut Shared,
+    ) -> Option<Departure> {
+        let answered = self.checkpoints.remove(&report.checkpoint);
+        if let Some(outstanding) = &answered {
             outstanding.awaited.answered(now, shared);
+            shared.pacer.heard_of(&outstanding.departure);
         }
         let scope = report.lower..report.upper;
         self.checkpoints.retain(|serial, outstanding| {
             let from = outstanding.covers.first().map_or(0, |first| first.start);
             *serial > report.checkpoint || from < scope.start || outstanding.range.end > scope.end
         });
+        // One that was transmitted again tells nothing of the path.
+        answered.filter(|outstanding| outstanding.awaited.transmissions == 1).map(|o| o.departure)
     }
 
     fn claim(&mut self, report: &Report, shared: &mut Shared) {
@@ -117,7 +135,7 @@ impl Sending {
     }
 
     /// What the report names as missing is transmitted again, unless the report cannot know that it was already.
-    fn note_gaps(&mut self, report: &Report) {
+    fn note_gaps(&mut self, report: &Report, shared: &mut Shared) {
         let mut ranges = Ranges::default();
         for gap in self.claimed.gaps(report.lower..report.upper) {
             ranges.insert(gap);
@@ -129,6 +147,7 @@ impl Sending {
             ranges.remove_all(sent);
         }
         if !ranges.is_empty() {
+            shared.counters.octets_missing += ranges.octets();
             self.gaps.push_back(Gaps::new(ranges, report.serial));
         }
     }

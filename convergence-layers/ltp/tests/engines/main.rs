@@ -8,6 +8,7 @@
 
 mod any;
 mod arriving;
+mod bottleneck;
 mod dice;
 mod table;
 mod world;

@@ -1,7 +1,8 @@
 //! The contacts that are open now: how the writer reaches them, who is at their other ends, and which of two stays.
 //!
 //! Two nodes that dial each other end up with two connections. Both sides keep the one that the lower node ID opened and
-//! close the other in an orderly way, which must not need talking about it. A node ID that was only declared never ends
+//! close the other in an orderly way, which must not need talking about it. A line that both wait at gives way to a network, which
+//! is faster. A node ID that was only declared never ends
 //! a contact whose neighbor proved to be that node.
 
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ pub(crate) enum Opener {
     Us,
     /// The neighbor.
     Them,
+    /// Both, as two nodes do that wait for each other at the ends of a line.
+    Both,
 }
 
 /// A bundle on its way to a contact's sending side.
@@ -155,7 +158,7 @@ impl Contacts {
     /// Closes every contact that was opened by dialling this address.
     pub(crate) fn close_link(&self, link: &str, why: &str) {
         let mut entries = self.lock();
-        let dialled = entries.values_mut().filter(|entry| entry.opener == Opener::Us && entry.link == link);
+        let dialled = entries.values_mut().filter(|entry| entry.opener != Opener::Them && entry.link == link);
         dialled.for_each(|entry| entry.close(CloseReason::Unknown, why.to_owned()));
     }
 
@@ -208,9 +211,15 @@ impl Contacts {
         Some(if self.stays(this, other, neighbor) { *other_id } else { id })
     }
 
-    /// Whether `this` stays rather than `other`: the one that the lower node ID opened; of two that the same side opened,
-    /// the older one where that side is us, else the younger one, because its opener knows that the older one is dead.
+    /// Whether `this` stays rather than `other`: the one that a side opened rather than both; the one that the lower node ID opened;
+    /// of two that the same side opened, the older one where that side is us, else the younger one, because its opener knows that
+    /// the older one is dead; of two that both opened, the older one.
     fn stays(&self, this: &Entry, other: &Entry, neighbor: &Eid) -> bool {
+        match (this.opener == Opener::Both, other.opener == Opener::Both) {
+            (true, true) => return this.since <= other.since,
+            (false, false) => {}
+            (_, stays) => return stays,
+        }
         let preferred = if self.us < *neighbor { Opener::Us } else { Opener::Them };
         match (this.opener == preferred, other.opener == preferred) {
             (true, false) => true,
@@ -280,6 +289,26 @@ mod tests {
         assert!(stays);
         let (stays, mut second) = open(&on_b, 2, Opener::Them, "a");
         assert!(stays && is_closed(&mut first) && !is_closed(&mut second));
+    }
+
+    #[test]
+    fn a_line_gives_way_to_a_network_on_both_sides_whichever_was_first() {
+        for (us, neighbor, opener) in
+            [("a", "b", Opener::Us), ("a", "b", Opener::Them), ("b", "a", Opener::Us)]
+        {
+            let contacts = Contacts::new(eid(us));
+            let (_, mut line) = open(&contacts, 1, Opener::Both, neighbor);
+            let (stays, mut network) = open(&contacts, 2, opener, neighbor);
+            assert!(stays && is_closed(&mut line) && !is_closed(&mut network));
+            let (stays, mut line) = open(&contacts, 3, Opener::Both, neighbor);
+            assert!(!stays && is_closed(&mut line) && !is_closed(&mut network));
+        }
+        let contacts = Contacts::new(eid("a"));
+        let (_, mut first) = open(&contacts, 1, Opener::Both, "b");
+        let (stays, _) = open(&contacts, 2, Opener::Both, "b");
+        assert!(!stays && !is_closed(&mut first));
+        contacts.close_link("link 1", "the peer was removed");
+        assert!(first.try_recv().is_ok());
     }
 
     #[test]

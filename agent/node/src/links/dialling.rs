@@ -67,7 +67,8 @@ async fn run(node: &Arc<Node>, link: Link, address: &Address) -> ContactEnd {
         peer.up = true;
         peer.next_try = None;
     });
-    contact::run(node, link, &address.to_string(), Opener::Us).await
+    let opener = if address.is_local() { Opener::Both } else { Opener::Us };
+    contact::run(node, link, &address.to_string(), opener).await
 }
 
 /// Waits before the next try: for the pause, and, where another contact with the same neighbor is up, for its end.

@@ -89,3 +89,28 @@ async fn a_line_that_is_pulled_and_plugged_in_again_goes_on_where_it_was() {
     let status = b.until("the line is up again", |status| !status.contacts.is_empty()).await;
     assert!(status.contacts[0].octets_in < 330_000, "what came stays: {}", status.contacts[0].octets_in);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_gives_way_to_a_network_and_is_there_again_when_that_is_gone() {
+    let (sockets, cable) = (Sockets::new(), Cable::new());
+    sockets.plug(&cable);
+    let (a, b) = (Node::start("alice").await, Node::start("bob").await);
+    trust_each_other(&[&a, &b]).await;
+    sockets.peer(0, &a, "baud=1000000").await;
+    sockets.peer(1, &b, "baud=1000000").await;
+    authenticated(&a).await;
+    b.peer_with(&a).await;
+    for node in [&a, &b] {
+        node.until("only the network is left", |status| {
+            status.contacts.len() == 1 && status.contacts[0].link.starts_with("tcp://")
+        })
+        .await;
+    }
+    b.client().await.call(Call::PeerRemove { url: a.url() }).await.unwrap();
+    for node in [&a, &b] {
+        node.until("the line is back", |status| {
+            status.contacts.iter().any(|c| c.authenticated && c.link.starts_with("serial://"))
+        })
+        .await;
+    }
+}

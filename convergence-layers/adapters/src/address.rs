@@ -9,10 +9,11 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use crate::host_port::HostPort;
+use crate::ltp_address::LtpAddress;
 use crate::udp_address::UdpAddress;
 
 /// What addresses begin with, for messages.
-const SCHEMES: &str = "tcp://, udp://, serial://";
+const SCHEMES: &str = "tcp://, udp://, ltp://, serial://";
 
 /// One end of a link, and the layer that it is reached by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +22,8 @@ pub enum Address {
     Tcp(HostPort),
     /// UDPCL (draft-ietf-dtn-udpcl-04).
     Udp(UdpAddress),
+    /// LTP over UDP without UDPCL (RFC 5326).
+    Ltp(LtpAddress),
     /// A serial line.
     Serial(serial::Settings),
 }
@@ -44,7 +47,9 @@ pub enum AddressError {
     #[error("'{0}': {1}")]
     Serial(String, serial::SettingsError),
     /// It can be listened at, but not dialled.
-    #[error("'{0}' cannot be dialled: a port is a number from 1 to 65535")]
+    #[error(
+        "'{0}' cannot be dialled: a port is a number from 1 to 65535, and LTP needs engine=NUMBER of the other side"
+    )]
     NotDialled(String),
 }
 
@@ -56,14 +61,17 @@ impl Address {
             Self::Udp(address) if address.place().port() == 0 => {
                 Err(AddressError::NotDialled(self.to_string()))
             }
-            Self::Tcp(_) | Self::Udp(_) | Self::Serial(_) => Ok(()),
+            Self::Ltp(address) if address.place().port() == 0 || !address.names_engine() => {
+                Err(AddressError::NotDialled(self.to_string()))
+            }
+            Self::Tcp(_) | Self::Udp(_) | Self::Ltp(_) | Self::Serial(_) => Ok(()),
         }
     }
 
     /// Whether it is a device of this machine: looking whether it is there costs nobody anything.
     pub fn is_local(&self) -> bool {
         match self {
-            Self::Tcp(_) | Self::Udp(_) => false,
+            Self::Tcp(_) | Self::Udp(_) | Self::Ltp(_) => false,
             Self::Serial(_) => true,
         }
     }
@@ -75,6 +83,7 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, AddressError> {
         match text.split_once("://") {
             Some(("tcp", place)) => HostPort::parse(place, tcpcl::PORT).map(Self::Tcp),
+            Some(("ltp", address)) => LtpAddress::parse(address).map(Self::Ltp),
             Some(("udp", address)) => UdpAddress::parse(address).map(Self::Udp),
             Some(("serial", line)) => {
                 line.parse().map(Self::Serial).map_err(|error| AddressError::Serial(String::new(), error))
@@ -104,6 +113,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(place) => write!(f, "tcp://{place}"),
+            Self::Ltp(address) => write!(f, "ltp://{address}"),
             Self::Udp(address) => write!(f, "udp://{address}"),
             Self::Serial(settings) => write!(f, "serial://{settings}"),
         }
@@ -121,6 +131,7 @@ mod tests {
             ("tcp://192.0.2.7", "tcp://192.0.2.7:4556"),
             ("tcp://Hub.example.org:1/", "tcp://hub.example.org:1"),
             ("tcp://[::]:0", "tcp://[::]:0"),
+            ("ltp://ion?own=4&engine=7", "ltp://ion:1113?engine=7&own=4"),
             ("udp://hub", "udp://hub:4556"),
             ("udp://[::1]:7?mtu=1280&ltp=always&plain=no&", "udp://[::1]:7"),
             ("udp://hub?rate=9000&extension=-3&mtu=1500", "udp://hub:4556?mtu=1500&rate=9000&extension=-3"),
@@ -153,6 +164,7 @@ mod tests {
             ("udp://hub?mtu=+1280", AddressError::Setting("udp://hub?mtu=+1280".into())),
             ("udp://hub?rate=9", AddressError::Setting("udp://hub?rate=9".into())),
             ("udp://hub?extension=7", AddressError::Setting("udp://hub?extension=7".into())),
+            ("ltp://ion?own=4&engine=4", AddressError::Setting("ltp://ion?own=4&engine=4".into())),
             ("udp://hub?speed=9", AddressError::Setting("udp://hub?speed=9".into())),
         ] {
             assert_eq!(text.parse::<Address>(), Err(error), "{text}");
@@ -176,6 +188,7 @@ mod tests {
     fn the_systems_choice_of_a_port_cannot_be_dialled() {
         let address: Address = "tcp://hub:0".parse().unwrap();
         assert!(address.check_dialled().unwrap_err().to_string().contains("1 to 65535"));
+        assert!("ltp://hub".parse::<Address>().unwrap().check_dialled().is_err());
         assert!("udp://hub:0".parse::<Address>().unwrap().check_dialled().is_err());
         assert!("tcp://hub:1".parse::<Address>().unwrap().check_dialled().is_ok());
     }

@@ -7,6 +7,7 @@
 mod address;
 mod host_port;
 mod listener;
+mod ltp_address;
 mod serial_line;
 mod tcp;
 mod udp;
@@ -15,6 +16,7 @@ mod udp_address;
 pub use self::address::{Address, AddressError};
 pub use self::host_port::HostPort;
 pub use self::listener::{ListenError, Listener};
+pub use self::ltp_address::LtpAddress;
 pub use self::udp_address::UdpAddress;
 
 use convergence_layer::Link;
@@ -56,6 +58,7 @@ impl Adapters {
         match address {
             Address::Tcp(place) => self.tcp.dial(place).await,
             Address::Udp(address) => self.udp.dial(address).await,
+            Address::Ltp(address) => self.udp.dial_ltp(address).await,
             Address::Serial(settings) => self.serial.dial(settings).await,
         }
     }
@@ -65,6 +68,7 @@ impl Adapters {
         match address {
             Address::Tcp(place) => self.tcp.listen(place).await.map(Listener::Tcp),
             Address::Udp(address) => self.udp.listen(address).await.map(Listener::Udp),
+            Address::Ltp(address) => self.udp.listen_ltp(address).await.map(Listener::Udp),
             Address::Serial(_) => Err(ListenError::OnlyDialled { address: address.clone() }),
         }
     }

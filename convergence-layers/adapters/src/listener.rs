@@ -50,7 +50,7 @@ impl ListenError {
 pub enum Listener {
     /// TCPCLv4.
     Tcp(tcp::Listener),
-    /// UDPCL.
+    /// UDPCL, or bare LTP.
     Udp(udp::Listener),
 }
 

@@ -10,9 +10,9 @@ use crate::address::AddressError;
 use crate::host_port::HostPort;
 
 /// Octets of the headers of IPv6 and UDP, which the MTU of a path includes.
-const HEADERS: usize = 48;
+pub(crate) const HEADERS: usize = 48;
 /// The slowest link, in octets per second.
-const RATE_MIN: u64 = 100;
+pub(crate) const RATE_MIN: u64 = 100;
 
 /// A place and the settings of a link there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,11 +75,13 @@ impl UdpAddress {
             rate: self.rate,
             is_ltp_for_large: self.is_ltp_for_large,
             is_plain: self.is_plain,
+            engines: None,
         }
     }
 }
 
-fn number<N: FromStr>(value: &str) -> Option<N> {
+/// Digits, and nothing else.
+pub(crate) fn number<N: FromStr>(value: &str) -> Option<N> {
     value.bytes().all(|octet| octet.is_ascii_digit()).then(|| value.parse().ok())?
 }
 

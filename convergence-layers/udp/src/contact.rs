@@ -22,15 +22,17 @@ use crate::account::Account;
 use crate::cookies::Cookies;
 use crate::message::Message;
 use crate::opening::Asking;
-use crate::options::{BLIND_RATE, LinkOptions, Options};
+use crate::options::{BLIND_RATE, Engines, LinkOptions, Options};
 use crate::pace::Pace;
 use crate::packet::Packet;
 use crate::plain::Plain;
-use crate::saying::Saying;
+use crate::saying::{SEGMENTS_OVERHEAD, Saying};
 use crate::sending::{Lane, Sending};
 
 /// Datagrams that answer something and wait to be sent: the neighbor asks again.
 const ANSWERS_MAX: usize = 8;
+/// The most that a stranger on bare LTP may have in store.
+const ALLOWANCE_MAX: usize = 64 * 1024;
 /// How long a contact that we close may take to finish what is under way.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// Numbers of bundles that come without LTP begin here, far above those of LTP.
@@ -77,6 +79,8 @@ pub struct Contact {
     pub(crate) heard: Instant,
     pub(crate) said: Instant,
     pub(crate) is_down: bool,
+    /// Octets that may go to a stranger on bare LTP: as many as came from it.
+    pub(crate) allowance: Option<usize>,
     faults: VecDeque<String>,
 }
 
@@ -112,6 +116,7 @@ impl Contact {
             heard: now,
             said: now,
             is_down: false,
+            allowance: None,
             faults: VecDeque::new(),
             terms,
         }
@@ -121,10 +126,39 @@ impl Contact {
     pub fn dialling(terms: Terms, now: Instant) -> Self {
         let phase = Phase::Asking(Asking::new(now, &terms.options));
         let mut contact = Self::new(terms, phase, now);
-        if contact.terms.link.is_plain {
+        if let Some(Engines { ours, theirs: Some(theirs) }) = contact.terms.link.engines {
+            contact.allowance = None;
+            contact.open_bare(ours, theirs, contact.terms.options.transfer_mru);
+        } else if contact.terms.link.is_plain {
             contact.open_plain(None);
         }
         contact
+    }
+
+    /// A contact over bare LTP that a stranger began: nothing but answers goes to it, and never more than came.
+    pub fn heard_bare(terms: Terms, ours: u64, theirs: u64, now: Instant) -> Self {
+        let mut contact = Self::new(terms, Phase::Open, now);
+        contact.allowance = Some(0);
+        contact.open_bare(ours, theirs, 0);
+        contact
+    }
+
+    fn open_bare(&mut self, ours: u64, theirs: u64, mru: u64) {
+        let rate = self.terms.link.rate.unwrap_or(BLIND_RATE);
+        self.pace = Pace::new(self.said, Some(rate));
+        if self.begin_engine(ours, theirs, self.terms.link.mtu) {
+            self.open(None, mru);
+        }
+    }
+
+    fn begin_engine(&mut self, ours: u64, theirs: u64, segment_max: usize) -> bool {
+        let block_max = self.terms.options.transfer_mru;
+        let options = ltp::Options { segment_max, block_max, ..ltp::Options::new(ours, theirs) };
+        match Engine::new(options, self.terms.seed) {
+            Ok(engine) => self.engine = Some(Box::new(engine)),
+            Err(error) => self.end(error.to_string()),
+        }
+        self.engine.is_some()
     }
 
     /// A contact that a neighbor opens, which has proved to be where it says it is.
@@ -139,17 +173,10 @@ impl Contact {
     pub(crate) fn open_to(&mut self, them: u64, mru: u64, node_id: Option<&str>) {
         // Two tokens are equal once in an age; the contact then fails, and others follow.
         let (ours, theirs) = if self.terms.token < them { (1, 2) } else { (2, 1) };
-        let options = ltp::Options {
-            segment_max: self.terms.link.mtu - crate::saying::SEGMENTS_OVERHEAD,
-            block_max: self.terms.options.transfer_mru,
-            ..ltp::Options::new(ours, theirs)
-        };
-        match Engine::new(options, self.terms.seed) {
-            Ok(engine) => self.engine = Some(Box::new(engine)),
-            Err(error) => return self.end(error.to_string()),
+        if self.begin_engine(ours, theirs, self.terms.link.mtu - SEGMENTS_OVERHEAD) {
+            self.them = Some(them);
+            self.open(node_id, mru);
         }
-        self.them = Some(them);
-        self.open(node_id, mru);
     }
 
     /// The neighbor takes bare bundles that fit a datagram.
@@ -170,6 +197,14 @@ impl Contact {
 
     /// A datagram came from the neighbor's address.
     pub fn handle_datagram(&mut self, now: Instant, octets: &[u8]) {
+        if self.terms.link.engines.is_some() {
+            self.heard(now);
+            self.allowance = self.allowance.map(|allowance| (allowance + octets.len()).min(ALLOWANCE_MAX));
+            if let Some(engine) = &mut self.engine {
+                engine.handle_segments(now, octets);
+            }
+            return;
+        }
         match Packet::of(octets) {
             _ if self.is_over() => {}
             Packet::Bundle(bundle) => {

@@ -210,6 +210,8 @@ impl Task {
                 waiting.fetch_sub(datagram.len(), Ordering::Relaxed);
                 ends.gauge.read(datagram.len() as u64);
                 contact.handle_datagram(now(), &datagram);
+            } else {
+                contact.link_dropped();
             },
             () = writable(shared, !datagram.is_empty()) => {}
             () = room(&ends.events, has_events) => {}
@@ -241,7 +243,7 @@ impl Task {
         self.write();
         self.measure();
         let Self { mut conversation, ends, .. } = self;
-        conversation.shared.forget(conversation.address);
+        conversation.shared.forget(conversation.address, &conversation.waiting);
         let Ends { events, outgoing, express, control, .. } = ends;
         // An agent that waits for room to send must learn that there will be none, or it never takes the last events.
         drop((outgoing, express, control));

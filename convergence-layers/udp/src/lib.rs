@@ -26,7 +26,7 @@ mod transmitting;
 
 pub use contact::{Contact, Terms};
 pub use cookies::Cookies;
-pub use options::{LinkOptions, Options};
+pub use options::{Engines, LinkOptions, Options};
 pub use packet::Packet;
 pub use reassembly::{Bounds, Reassembly, Taken};
 pub use sending::Lane;
@@ -34,3 +34,5 @@ pub use socket::{DialError, Dialler, Socket};
 
 /// The port that is registered for UDPCL (§6.2), as for TCPCL.
 pub const PORT: u16 = 4556;
+/// The port that is registered for LTP over UDP (RFC 7122 §5).
+pub const LTP_PORT: u16 = 1113;

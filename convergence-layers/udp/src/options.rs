@@ -65,10 +65,21 @@ pub struct LinkOptions {
     pub is_ltp_for_large: bool,
     /// Whether the neighbor is of another make, and is sent bare bundles without being asked anything.
     pub is_plain: bool,
+    /// LTP without UDPCL, between these engines; `None` for UDPCL.
+    pub engines: Option<Engines>,
+}
+
+/// The two engines of bare LTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Engines {
+    /// Our number.
+    pub ours: u64,
+    /// The neighbor's, where it is known before it is heard: whom we dial.
+    pub theirs: Option<u64>,
 }
 
 impl Default for LinkOptions {
     fn default() -> Self {
-        Self { mtu: MTU, rate: None, is_ltp_for_large: false, is_plain: false }
+        Self { mtu: MTU, rate: None, is_ltp_for_large: false, is_plain: false, engines: None }
     }
 }

@@ -26,6 +26,8 @@ use crate::strangers;
 
 /// Contacts of one socket.
 const CONTACTS_MAX: usize = 256;
+/// Contacts of a socket of bare LTP beyond which no stranger is heard: each has buffers of its own.
+const BARE_MAX: usize = 32;
 /// Contacts that wait to be accepted.
 const ACCEPTED_DEPTH: usize = 16;
 /// Datagrams, and octets of them, that wait for the task of a contact. More are as lost as datagrams may be.
@@ -81,6 +83,7 @@ pub(crate) struct Shared {
 struct Inbox {
     datagrams: mpsc::Sender<Bytes>,
     waiting: Arc<AtomicUsize>,
+    is_dialled: bool,
 }
 
 impl Socket {
@@ -192,13 +195,18 @@ impl Shared {
         let (datagrams, inbox) = mpsc::channel(INBOX_DEPTH);
         let waiting = Arc::new(AtomicUsize::new(0));
         let mut routes = self.routes();
-        if routes.contains_key(&address) {
-            return Err(DialError::Busy(address));
+        let is_dialled = opened.is_some();
+        if let Some(other) = routes.get(&address) {
+            // One that a stranger began over bare LTP gives way: nothing could be sent on it.
+            if self.link.engines.is_none() || other.is_dialled || !is_dialled {
+                return Err(DialError::Busy(address));
+            }
+            routes.remove(&address);
         }
         if routes.len() >= CONTACTS_MAX {
             return Err(DialError::TooMany);
         }
-        routes.insert(address, Inbox { datagrams, waiting: Arc::clone(&waiting) });
+        routes.insert(address, Inbox { datagrams, waiting: Arc::clone(&waiting), is_dialled });
         drop(routes);
         let conversation =
             Conversation { contact, shared: Arc::clone(self), address, inbox, waiting, opened };
@@ -206,8 +214,12 @@ impl Shared {
     }
 
     /// A contact is over.
-    pub(crate) fn forget(&self, address: SocketAddr) {
-        self.routes().remove(&address);
+    pub(crate) fn forget(&self, address: SocketAddr, waiting: &Arc<AtomicUsize>) {
+        let mut routes = self.routes();
+        // Another one may have taken its place.
+        if routes.get(&address).is_some_and(|inbox| Arc::ptr_eq(&inbox.waiting, waiting)) {
+            routes.remove(&address);
+        }
     }
 
     fn routes(&self) -> MutexGuard<'_, BTreeMap<SocketAddr, Inbox>> {
@@ -253,6 +265,9 @@ impl Reader {
 
     fn stranger(&mut self, shared: &Arc<Shared>, datagram: &[u8], from: SocketAddr) {
         let now = Instant::now().into_std();
+        if let Some(engines) = shared.link.engines {
+            return self.bare(shared, datagram, (from, engines.ours), now);
+        }
         match opening::wish(now, from, datagram, &shared.cookies, shared.options.private_id) {
             Wish::Contact { them, mru, node_id } => {
                 // Who cannot be accepted now asks again.
@@ -276,6 +291,29 @@ impl Reader {
                 }
             }
             Wish::Nothing(None) => {}
+        }
+    }
+
+    /// Somebody begins a session of bare LTP.
+    fn bare(
+        &mut self,
+        shared: &Arc<Shared>,
+        datagram: &[u8],
+        (from, ours): (SocketAddr, u64),
+        now: std::time::Instant,
+    ) {
+        let Ok((segment, _)) = ltp::decoding::segment(datagram) else { return };
+        let theirs = segment.session.originator;
+        let is_data = matches!(segment.content, ltp::segment::Content::Data(_));
+        if !is_data || theirs == ours || shared.routes().len() >= BARE_MAX {
+            return;
+        }
+        let Ok(place) = self.to_accept.try_reserve() else { return };
+        let Ok(terms) = shared.terms(from, shared.link) else { return };
+        let mut contact = Contact::heard_bare(terms, ours, theirs, now);
+        contact.handle_datagram(now, datagram);
+        if let Ok(link) = shared.begin(contact, from, None) {
+            place.send((link, from));
         }
     }
 

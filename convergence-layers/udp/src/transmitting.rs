@@ -39,12 +39,12 @@ impl Contact {
             return false;
         }
         if !self.is_down && self.pace.may_send(now).is_ok() {
-            if self.send_bundle(now, out) || self.send_segments(now, out) {
+            if self.send_bundle(now, out) || self.send_bare(now, out) || self.send_segments(now, out) {
                 return true;
             }
             self.pace.idle();
         }
-        if now < self.reminder() {
+        if self.reminder().is_none_or(|at| now < at) {
             return false;
         }
         match self.them {
@@ -83,6 +83,21 @@ impl Contact {
         true
     }
 
+    /// Segments without anything around them; one in a datagram, as all stacks take them.
+    fn send_bare(&mut self, now: Instant, out: &mut Vec<u8>) -> bool {
+        let (Some(_), Some(engine)) = (self.terms.link.engines, &mut self.engine) else { return false };
+        if self.waiting.is_empty() && !engine.poll_transmit(now, &mut self.waiting) {
+            return false;
+        }
+        if self.allowance.is_some_and(|allowance| allowance < self.waiting.len()) {
+            return false;
+        }
+        std::mem::swap(out, &mut self.waiting);
+        self.allowance = self.allowance.map(|allowance| allowance.saturating_sub(out.len()));
+        self.pace.unnumbered(now, out.len() as u64);
+        true
+    }
+
     fn say_segments(&mut self, now: Instant, to: u64, segments: &[u8], out: &mut Vec<u8>) {
         let number = self.pace.next_number();
         self.pace.sent(now, segments.len());
@@ -96,13 +111,18 @@ impl Contact {
     }
 
     /// When something is said for the sake of saying something.
-    fn reminder(&self) -> Instant {
-        self.said + if self.is_down { ASK_AGAIN } else { self.terms.options.keepalive }
+    fn reminder(&self) -> Option<Instant> {
+        let pause = if self.is_down { ASK_AGAIN } else { self.terms.options.keepalive };
+        // Bare LTP has no word for it.
+        self.terms.link.engines.is_none().then(|| self.said + pause)
     }
 
     /// Whether the neighbor has to be heard from time to time.
     fn is_listened_to(&self) -> bool {
-        !self.terms.link.is_plain || self.them.is_some()
+        match self.terms.link.engines {
+            Some(_) => self.allowance.is_some(),
+            None => !self.terms.link.is_plain || self.them.is_some(),
+        }
     }
 
     /// When to call [`Contact::handle_timeout`] and [`Contact::poll_datagram`]; early or repeated calls are harmless.
@@ -113,8 +133,7 @@ impl Contact {
             Phase::Asking(asking) => Some(asking.again_at.min(asking.until)),
             Phase::Open | Phase::Ending(_) => {
                 let mut next = self.reminder();
-                let mut at =
-                    |instant: Option<Instant>| next = instant.map_or(next, |instant| instant.min(next));
+                let mut at = |instant: Option<Instant>| next = next.into_iter().chain(instant).min();
                 if self.is_listened_to() {
                     let patience = if self.is_down { options.over_after } else { options.down_after };
                     at(self.heard.checked_add(patience));
@@ -129,7 +148,7 @@ impl Contact {
                 at(self.account.due());
                 at(self.pace.deadline());
                 at(self.plain_deadline());
-                Some(next)
+                next
             }
         }
     }

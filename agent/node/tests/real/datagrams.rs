@@ -141,3 +141,20 @@ async fn bundles_that_strangers_leave_are_taken_and_their_contacts_are_none() {
     a.stop().await;
     b.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_exchange_bundles_over_bare_ltp() {
+    let a = Node::start_at("a", "ltp://127.0.0.1:0?own=1").await;
+    let b = Node::start_at("b", "ltp://127.0.0.1:0?own=2").await;
+    trust_each_other(&[&a, &b]).await;
+    peer_with(&a, &format!("{}?engine=2&own=1&rate=10000000", b.url())).await;
+    let sent = send(&mut a.client().await, "dtn://b/inbox", &noise(100_000)).await;
+    receive(&mut b.client().await, "dtn://b/inbox", &noise(100_000)).await;
+    // The other way only once it is asked for: whoever is heard is nobody's neighbor yet.
+    peer_with(&b, &format!("{}?engine=1&own=2&rate=10000000", a.url())).await;
+    send(&mut b.client().await, "dtn://a/inbox", &noise(90_000)).await;
+    receive(&mut a.client().await, "dtn://a/inbox", &noise(90_000)).await;
+    assert!(sent.octets >= 100_000);
+    a.stop().await;
+    b.stop().await;
+}

@@ -85,3 +85,17 @@ fn a_neighbor_of_another_make_gets_what_fits_and_the_rest_is_refused() {
     world.run_for(Duration::from_secs(1_000));
     assert!(world.sides[0].is_open(), "nobody is waited for");
 }
+
+#[test]
+fn bare_ltp_carries_bundles_to_a_stranger_that_answers_no_more_than_it_heard() {
+    let mut world = World::new(Path { loss: 0.2, ..FAST });
+    world.bare(7, 4);
+    (0..20).for_each(|number| world.send(0, mixed(number)));
+    world.until(Duration::from_secs(300), "all are sent", |world| {
+        world.sides[0].count(|event| matches!(event, Event::Sent(_))) == 20
+    });
+    assert_eq!(world.sides[1].bundles.len(), 20);
+    assert!(world.sides[1].sent_octets <= world.sides[0].sent_octets);
+    let opened = Event::Opened { node_id: None, transfer_mru: 0, octets_per_second: Some(1_000_000) };
+    assert_eq!(world.sides[1].events.first(), Some(&opened), "nothing is sent to strangers");
+}

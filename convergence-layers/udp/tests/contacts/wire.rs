@@ -9,7 +9,7 @@ use crate::reno::{MISSED_AFTER, Reno, SEGMENT};
 use bytes::Bytes;
 use convergence_layer::{Control, Event, Outgoing, TransferId};
 use udpcl::opening::{Wish, wish};
-use udpcl::{Contact, Cookies, Lane, LinkOptions, Options, Terms};
+use udpcl::{Contact, Cookies, Engines, Lane, LinkOptions, Options, Terms};
 
 /// What lies between two nodes, the same in both directions.
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +96,20 @@ impl World {
     pub(crate) fn dial(&mut self, which: usize) {
         let side = &mut self.sides[which];
         side.contact = Some(Contact::dialling(side.terms.clone(), self.now));
+    }
+
+    /// The first side, engine 4 or another, dials the second by bare LTP, which has not heard of it.
+    pub(crate) fn bare(&mut self, theirs: u64, ours: u64) {
+        let link = |ours, theirs| LinkOptions {
+            rate: Some(1_000_000),
+            engines: Some(Engines { ours, theirs }),
+            ..LinkOptions::default()
+        };
+        self.sides[0].terms.link = link(ours, Some(theirs));
+        self.sides[1].terms.link = link(theirs, None);
+        self.dial(0);
+        let terms = self.sides[1].terms.clone();
+        self.sides[1].contact = Some(Contact::heard_bare(terms, theirs, ours, self.now));
     }
 
     /// A side forgets all, as a process that is started anew.

@@ -2,7 +2,7 @@
 //!
 //! A task reads the socket and hands each datagram to the contact of its address; strangers are answered without being
 //! remembered until they have shown that they receive what is sent to them. Bundles that strangers leave come up on one link
-//! that they all share ([`crate::strangers`]). The task ends when nobody holds the socket any more.
+//! that they all share (module `strangers`). The task ends when nobody holds the socket any more.
 
 use std::collections::BTreeMap;
 use std::io;

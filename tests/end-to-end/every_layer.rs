@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use crate::files::{contents, file, folder, octets, word};
-use crate::lines::{Line, Serial, Tcp, Udp};
+use crate::lines::{Carried, Line, Serial, Tcp, Udp};
 use crate::node::{Agent, Node};
 use crate::process::Speaker;
 
@@ -20,10 +20,11 @@ const CUTS: usize = 10;
 const MEMORY_KIB_MAX: u64 = 64 << 10;
 
 /// What each layer is, and how a line of it is laid.
-const LAYERS: [(&str, Lay); 3] = [
+const LAYERS: [(&str, Lay); 4] = [
     ("tcp", |_, nodes| Box::new(Tcp::between(nodes, ""))),
     ("udp", |_, nodes| Box::new(Udp::between("udp", nodes, ""))),
     ("serial", |at, nodes| Box::new(Serial::between(at, nodes, "?baud=4000000"))),
+    ("drive", |at, nodes| Box::new(Carried::between(at, nodes))),
 ];
 
 type Lay = fn(&Path, &[Node; 2]) -> Box<dyn Line>;

@@ -1,9 +1,15 @@
 //! Lines between two agents that can be cut, one kind for each convergence layer.
 
 use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, JoinHandle};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::datagrams::Datagrams;
+use crate::files::{folder, word};
 use crate::node::{ANY_PORT, Agent, Node};
+use crate::process::Speaker;
 use crate::terminals::Terminals;
 use crate::wire::Wire;
 
@@ -111,6 +117,72 @@ impl Line for Serial {
     }
 
     fn end(self: Box<Self>) {
+        self.agents.into_iter().for_each(Agent::stop);
+    }
+}
+
+/// A drive that is carried from one to the other and docked, again and again. At a cut the dock is killed in the middle.
+pub(crate) struct Carried {
+    agents: [Agent; 2],
+    docking: Arc<(Mutex<Docking>, Condvar)>,
+    carrier: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Docking {
+    /// The dock that goes on now. It is not reaped while its number is here.
+    process: Option<Pid>,
+    is_over: bool,
+}
+
+impl Carried {
+    pub(crate) fn between(at: &Path, nodes: &[Node; 2]) -> Self {
+        let drive = folder(at, "drive");
+        nodes[0].verb(&["drive", "init", word(&drive), "--label", "RED"]).done();
+        let agents = [0, 1].map(|which| nodes[which].agent(ANY_PORT));
+        let docking = Arc::<(Mutex<Docking>, Condvar)>::default();
+        let (docks, nodes) = (Arc::clone(&docking), nodes.clone());
+        let carrier = thread::spawn(move || {
+            let mut turn = 0;
+            while dock(&nodes[turn], &drive, &docks) {
+                turn = 1 - turn;
+            }
+        });
+        Self { agents, docking, carrier }
+    }
+}
+
+/// Docks a drive at a node, unless it has been carried often enough.
+fn dock(node: &Node, drive: &Path, (docking, begins): &(Mutex<Docking>, Condvar)) -> bool {
+    let mut now = docking.lock().unwrap();
+    if now.is_over {
+        return false;
+    }
+    let dock = Speaker::start(&mut node.command(&["drive", "dock", word(drive)]));
+    now.process = Pid::from_raw(dock.id().try_into().unwrap());
+    drop(now);
+    begins.notify_one();
+    // It may have been killed: what counts is what arrives.
+    while dock.line(&"the end of a dock").is_some() {}
+    docking.lock().unwrap().process = None;
+    dock.end();
+    true
+}
+
+impl Line for Carried {
+    fn cut(&mut self) {
+        let (docking, begins) = &*self.docking;
+        let now = begins.wait_while(docking.lock().unwrap(), |now| now.process.is_none()).unwrap();
+        kill_process(now.process.unwrap(), Signal::KILL).unwrap();
+    }
+
+    fn agents(&self) -> Vec<&Agent> {
+        self.agents.iter().collect()
+    }
+
+    fn end(self: Box<Self>) {
+        self.docking.0.lock().unwrap().is_over = true;
+        self.carrier.join().unwrap();
         self.agents.into_iter().for_each(Agent::stop);
     }
 }

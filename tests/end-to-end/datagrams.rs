@@ -11,6 +11,8 @@ const DATAGRAM_OCTETS_MAX: usize = 65_535;
 /// A wire to an agent: one other may talk to it here.
 pub(crate) struct Datagrams {
     pub(crate) port: u16,
+    /// Where the agent at its end sees that other.
+    pub(crate) far_port: u16,
     /// So many are lost next.
     losing: Arc<AtomicU64>,
 }
@@ -18,7 +20,7 @@ pub(crate) struct Datagrams {
 impl Datagrams {
     pub(crate) fn to(agent_port: u16) -> Self {
         let [near, far] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
-        let port = near.local_addr().unwrap().port();
+        let [port, far_port] = [&near, &far].map(|end| end.local_addr().unwrap().port());
         far.connect(("127.0.0.1", agent_port)).unwrap();
         let losing = Arc::new(AtomicU64::new(0));
         let caller = Arc::new(Mutex::new(None));
@@ -27,7 +29,7 @@ impl Datagrams {
         thread::spawn(move || forth(&near, &far, (&loses, &calls)));
         let loses = Arc::clone(&losing);
         thread::spawn(move || back(&far_too, &near_too, (&loses, &caller)));
-        Self { port, losing }
+        Self { port, far_port, losing }
     }
 
     /// Loses the next so many, whichever way they go.

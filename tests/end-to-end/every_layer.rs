@@ -5,6 +5,9 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Instant;
+
+use serde_json::Value;
 
 use crate::files::{contents, file, folder, octets, word};
 use crate::lines::{Carried, Line, Serial, Tcp, Udp};
@@ -20,9 +23,10 @@ const CUTS: usize = 10;
 const MEMORY_KIB_MAX: u64 = 64 << 10;
 
 /// What each layer is, and how a line of it is laid.
-const LAYERS: [(&str, Lay); 4] = [
+const LAYERS: [(&str, Lay); 5] = [
     ("tcp", |_, nodes| Box::new(Tcp::between(nodes, ""))),
-    ("udp", |_, nodes| Box::new(Udp::between("udp", nodes, ""))),
+    ("udp", |_, nodes| Box::new(Udp::between(nodes))),
+    ("ltp", |_, nodes| Box::new(Udp::bare_ltp(nodes, 1_000_000))),
     ("serial", |at, nodes| Box::new(Serial::between(at, nodes, "?baud=4000000"))),
     ("drive", |at, nodes| Box::new(Carried::between(at, nodes))),
 ];
@@ -34,7 +38,11 @@ struct Row {
     layer: &'static str,
     octets: u64,
     cuts: usize,
-    /// What the larger of both agents holds in the end, in KiB.
+    /// Bundles that crossed the line although they had before, and were refused.
+    again: u64,
+    /// From the first file sent to the last one received.
+    seconds: f64,
+    /// The most that one of the agents was seen to hold, in KiB.
     memory_kib: u64,
 }
 
@@ -54,15 +62,21 @@ fn over_every_layer_everything_arrives_once_although_the_line_is_cut_ten_times()
         let running: Vec<_> = LAYERS.map(|(layer, lay)| scope.spawn(move || row(layer, lay))).into();
         running.into_iter().map(|row| row.join().expect("a layer failed; its message is above")).collect()
     });
-    let mut table = format!("{:<8}{:>12}{:>8}{:>14}\n", "layer", "octets", "cuts", "memory, KiB");
-    for row in &rows {
-        let Row { layer, octets, cuts, memory_kib } = row;
-        writeln!(table, "{layer:<8}{octets:>12}{cuts:>8}{memory_kib:>14}").unwrap();
-    }
-    println!("{FILES} bundles each way over every layer:\n{table}");
+    println!("{}", table(&rows));
     for row in rows {
         assert!(row.memory_kib < MEMORY_KIB_MAX, "{}: {} KiB", row.layer, row.memory_kib);
     }
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut table = format!(
+        "over every layer {FILES} bundles each way, all arrived once:\n{:<8}{:>12}{:>8}{:>10}{:>9}{:>13}\n",
+        "layer", "octets", "cuts", "repeated", "seconds", "memory, KiB"
+    );
+    for Row { layer, octets, cuts, again, seconds, memory_kib } in rows {
+        writeln!(table, "{layer:<8}{octets:>12}{cuts:>8}{again:>10}{seconds:>9.1}{memory_kib:>13}").unwrap();
+    }
+    table
 }
 
 fn row(layer: &'static str, lay: Lay) -> Row {
@@ -73,12 +87,13 @@ fn row(layer: &'static str, lay: Lay) -> Row {
     let mut line = lay(at, &nodes);
     let outs = ["to-near", "to-far"].map(|name| folder(at, name));
     let sent = ["from-near", "from-far"].map(|name| files(at, name));
+    let begun = Instant::now();
     for (node, to, from) in [(&nodes[0], "far", &sent[0]), (&nodes[1], "near", &sent[1])] {
         let mut words = vec!["send", to];
         words.extend(from.iter().map(|path| word(path)));
         node.verb(&words).done();
     }
-    let mut cuts = 0;
+    let (mut cuts, mut memory_kib, mut again) = (0, 0, 0);
     // The second receiver is looked at when the first has all; its lines wait meanwhile.
     let receivers = [0, 1].map(|which| receiver(&nodes[which], &outs[which]));
     for receiver in &receivers {
@@ -86,18 +101,21 @@ fn row(layer: &'static str, lay: Lay) -> Row {
             let line_said = receiver.line(&format!("{layer}: file {number}"));
             assert!(line_said.is_some(), "{layer}: the receiver ended after {} files", number - 1);
             if number % (2 * FILES / CUTS) == 0 {
+                memory_kib = memory_kib.max(memory_kib_of(&line.agents()));
                 line.cut();
                 cuts += 1;
             }
         }
     }
+    let seconds = begun.elapsed().as_secs_f64();
     for receiver in receivers {
         receiver.end().done();
     }
     for node in &nodes {
-        assert_eq!(node.ask(&["status"])[0]["queues"][0]["bundles"], 0, "{layer}: something came twice");
+        let status = &node.ask(&["status"])[0];
+        assert_eq!(status["queues"][0]["bundles"], 0, "{layer}: something was delivered twice");
+        again += duplicates(status);
     }
-    let memory_kib = line.agents().iter().map(|agent| memory_kib_of(agent)).max().unwrap_or(0);
     for (out, from) in [(&outs[1], &sent[0]), (&outs[0], &sent[1])] {
         assert!(
             contents(out) == contents(from[0].parent().unwrap()),
@@ -109,7 +127,7 @@ fn row(layer: &'static str, lay: Lay) -> Row {
         node.verb(&["store", "check"]).done();
     }
     let octets = (0..FILES).map(size_of).sum::<usize>() as u64;
-    Row { layer, octets, cuts, memory_kib }
+    Row { layer, octets, cuts, again, seconds, memory_kib }
 }
 
 fn files(at: &Path, name: &str) -> Vec<PathBuf> {
@@ -130,9 +148,18 @@ fn receiver(node: &Node, out: &Path) -> Speaker {
     Speaker::start(&mut node.command(&words))
 }
 
-/// The memory of its own that a process has: without the store's mapped file, which `VmHWM` would count.
-fn memory_kib_of(agent: &Agent) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", agent.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("a kernel since 4.5");
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+/// How many bundles an agent refused because it had them.
+fn duplicates(status: &Value) -> u64 {
+    let refusals = status["refusals"].as_array().unwrap();
+    refusals.iter().filter(|row| row["reason"] == "duplicate").map(|row| row["count"].as_u64().unwrap()).sum()
+}
+
+/// The memory of its own that the larger agent has: without the store's mapped file, which `VmHWM` would count.
+fn memory_kib_of(agents: &[&Agent]) -> u64 {
+    let of = |agent: &&Agent| {
+        let status = fs::read_to_string(format!("/proc/{}/status", agent.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("a kernel since 4.5");
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    agents.iter().map(of).max().unwrap_or(0)
 }

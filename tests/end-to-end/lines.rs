@@ -66,11 +66,23 @@ pub(crate) struct Udp {
 const LOST: u64 = 100;
 
 impl Udp {
-    /// The first node calls the second. `options` stand behind the address.
-    pub(crate) fn between(scheme: &str, nodes: &[Node; 2], options: &str) -> Self {
-        let agents = [0, 1].map(|which| nodes[which].agent(&format!("{scheme}://127.0.0.1:0{options}")));
+    /// The first node calls the second.
+    pub(crate) fn between(nodes: &[Node; 2]) -> Self {
+        let agents = [0, 1].map(|which| nodes[which].agent("udp://127.0.0.1:0"));
         let wire = Datagrams::to(agents[1].port());
-        nodes[0].verb(&["peer", "add", &format!("{scheme}://127.0.0.1:{}{options}", wire.port)]).done();
+        nodes[0].verb(&["peer", "add", &format!("udp://127.0.0.1:{}", wire.port)]).done();
+        Self { agents, wire }
+    }
+
+    /// With nothing but LTP inside. Both nodes call, since nobody introduces himself: each says both engines' numbers.
+    pub(crate) fn bare_ltp(nodes: &[Node; 2], rate: u64) -> Self {
+        let agents = [0, 1].map(|which| nodes[which].agent(&format!("ltp://127.0.0.1:0?own={}", which + 1)));
+        let wire = Datagrams::to(agents[1].port());
+        for (own, (node, port)) in (1..).zip(nodes.iter().zip([wire.port, wire.far_port])) {
+            let engine = 3 - own;
+            let url = format!("ltp://127.0.0.1:{port}?engine={engine}&own={own}&rate={rate}");
+            node.verb(&["peer", "add", &url]).done();
+        }
         Self { agents, wire }
     }
 }

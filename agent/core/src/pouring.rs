@@ -128,7 +128,8 @@ impl Agent {
         let Some(contact) = self.contacts.get_mut(&contact) else { return };
         let Some(pour) = contact.pours.iter_mut().find(|pour| pour.number == number) else { return };
         pour.in_flight = pour.in_flight.saturating_sub(1);
-        if !matches!(outcome, SendOutcome::Sent | SendOutcome::AlreadyThere) {
+        // Where nobody learns what arrives, the neighbor asks again from where it got to.
+        if !matches!(outcome, SendOutcome::Sent | SendOutcome::AlreadyThere | SendOutcome::Left) {
             contact.pours.retain(|pour| pour.number != number);
         }
     }

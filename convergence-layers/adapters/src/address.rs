@@ -13,7 +13,7 @@ use crate::ltp_address::LtpAddress;
 use crate::udp_address::UdpAddress;
 
 /// What addresses begin with, for messages.
-const SCHEMES: &str = "tcp://, udp://, ltp://, serial://";
+const SCHEMES: &str = "tcp://, udp://, ltp://, stcp://, mtcp://, serial://";
 
 /// One end of a link, and the layer that it is reached by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +26,10 @@ pub enum Address {
     Ltp(LtpAddress),
     /// A serial line.
     Serial(serial::Settings),
+    /// STCP, as ION speaks it.
+    Stcp(HostPort),
+    /// MTCP (draft-ietf-dtn-mtcpcl-01).
+    Mtcp(HostPort),
 }
 
 /// The text is no address that this node can use.
@@ -57,21 +61,25 @@ impl Address {
     /// Whether it is one that a contact can be opened with; the system's choice of a port is none.
     pub fn check_dialled(&self) -> Result<(), AddressError> {
         match self {
-            Self::Tcp(place) if place.port() == 0 => Err(AddressError::NotDialled(self.to_string())),
+            Self::Tcp(place) | Self::Stcp(place) | Self::Mtcp(place) if place.port() == 0 => {
+                Err(AddressError::NotDialled(self.to_string()))
+            }
             Self::Udp(address) if address.place().port() == 0 => {
                 Err(AddressError::NotDialled(self.to_string()))
             }
             Self::Ltp(address) if address.place().port() == 0 || !address.names_engine() => {
                 Err(AddressError::NotDialled(self.to_string()))
             }
-            Self::Tcp(_) | Self::Udp(_) | Self::Ltp(_) | Self::Serial(_) => Ok(()),
+            Self::Tcp(_) | Self::Udp(_) | Self::Ltp(_) | Self::Stcp(_) | Self::Mtcp(_) | Self::Serial(_) => {
+                Ok(())
+            }
         }
     }
 
     /// Whether it is a device of this machine: looking whether it is there costs nobody anything.
     pub fn is_local(&self) -> bool {
         match self {
-            Self::Tcp(_) | Self::Udp(_) | Self::Ltp(_) => false,
+            Self::Tcp(_) | Self::Udp(_) | Self::Ltp(_) | Self::Stcp(_) | Self::Mtcp(_) => false,
             Self::Serial(_) => true,
         }
     }
@@ -88,6 +96,8 @@ impl FromStr for Address {
             Some(("serial", line)) => {
                 line.parse().map(Self::Serial).map_err(|error| AddressError::Serial(String::new(), error))
             }
+            Some(("stcp", place)) => HostPort::parse(place, framed::PORT).map(Self::Stcp),
+            Some(("mtcp", place)) => HostPort::parse(place, framed::PORT).map(Self::Mtcp),
             _ => Err(AddressError::Scheme(String::new())),
         }
         .map_err(|error| error.about(text))
@@ -116,6 +126,8 @@ impl fmt::Display for Address {
             Self::Ltp(address) => write!(f, "ltp://{address}"),
             Self::Udp(address) => write!(f, "udp://{address}"),
             Self::Serial(settings) => write!(f, "serial://{settings}"),
+            Self::Stcp(place) => write!(f, "stcp://{place}"),
+            Self::Mtcp(place) => write!(f, "mtcp://{place}"),
         }
     }
 }
@@ -138,6 +150,8 @@ mod tests {
             ("udp://hub/?plain=yes&ltp=large", "udp://hub:4556?ltp=large&plain=yes"),
             ("tcp://[2001:db8::1]", "tcp://[2001:db8::1]:4556"),
             ("serial:///dev/ttyUSB0?rate=960&baud=9600", "serial:///dev/ttyUSB0?baud=9600"),
+            ("stcp://ION.example.org", "stcp://ion.example.org:4556"),
+            ("mtcp://[::1]:16162/", "mtcp://[::1]:16162"),
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), written);
         }

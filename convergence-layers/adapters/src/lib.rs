@@ -5,6 +5,7 @@
 //! out [`convergence_layer::Link`]s, which are the same for every layer. When to dial again is the node's to decide.
 
 mod address;
+mod framed_stream;
 mod host_port;
 mod listener;
 mod ltp_address;
@@ -20,6 +21,7 @@ pub use self::ltp_address::LtpAddress;
 pub use self::udp_address::UdpAddress;
 
 use convergence_layer::Link;
+use framed::framing::Framing;
 
 /// What a node brings to all of its links.
 #[derive(Debug, Clone)]
@@ -36,6 +38,8 @@ pub struct Adapters {
     tcp: tcp::Adapter,
     udp: udp::Adapter,
     serial: serial_line::Adapter,
+    stcp: framed_stream::Adapter,
+    mtcp: framed_stream::Adapter,
 }
 
 /// A neighbor could not be reached: why, in words.
@@ -50,6 +54,8 @@ impl Adapters {
             tcp: tcp::Adapter::new(local),
             udp: udp::Adapter::new(local),
             serial: serial_line::Adapter::new(local),
+            stcp: framed_stream::Adapter::new(Framing::Stcp, local),
+            mtcp: framed_stream::Adapter::new(Framing::Mtcp, local),
         }
     }
 
@@ -60,6 +66,19 @@ impl Adapters {
             Address::Udp(address) => self.udp.dial(address).await,
             Address::Ltp(address) => self.udp.dial_ltp(address).await,
             Address::Serial(settings) => self.serial.dial(settings).await,
+            Address::Stcp(place) => self.stcp.dial(place).await,
+            Address::Mtcp(place) => self.mtcp.dial(place).await,
+        }
+    }
+
+    /// Until there is a reason to dial an address at once: its node is there, and called. May be dropped while it waits.
+    pub async fn called(&self, address: &Address) {
+        match address {
+            Address::Stcp(place) => self.stcp.called(place).await,
+            Address::Mtcp(place) => self.mtcp.called(place).await,
+            Address::Tcp(_) | Address::Udp(_) | Address::Ltp(_) | Address::Serial(_) => {
+                std::future::pending::<()>().await;
+            }
         }
     }
 
@@ -70,6 +89,8 @@ impl Adapters {
             Address::Udp(address) => self.udp.listen(address).await.map(Listener::Udp),
             Address::Ltp(address) => self.udp.listen_ltp(address).await.map(Listener::Udp),
             Address::Serial(_) => Err(ListenError::OnlyDialled { address: address.clone() }),
+            Address::Stcp(place) => self.stcp.listen(place).await.map(Listener::Framed),
+            Address::Mtcp(place) => self.mtcp.listen(place).await.map(Listener::Framed),
         }
     }
 }

@@ -6,7 +6,7 @@ use convergence_layer::Link;
 use thiserror::Error;
 
 use crate::address::Address;
-use crate::{tcp, udp};
+use crate::{framed_stream, tcp, udp};
 
 /// A node cannot listen where it was told to.
 #[derive(Debug, Error)]
@@ -52,6 +52,8 @@ pub enum Listener {
     Tcp(tcp::Listener),
     /// UDPCL, or bare LTP.
     Udp(udp::Listener),
+    /// STCP or MTCP.
+    Framed(framed_stream::Listener),
 }
 
 impl Listener {
@@ -60,6 +62,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => listener.address(),
             Self::Udp(listener) => listener.address(),
+            Self::Framed(listener) => listener.address(),
         }
     }
 
@@ -72,6 +75,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => listener.accept().await,
             Self::Udp(listener) => listener.accept().await,
+            Self::Framed(listener) => listener.accept().await,
         }
     }
 }

@@ -11,6 +11,7 @@ mod contact;
 mod datagrams;
 mod dice;
 mod eid;
+mod framing;
 mod ltp;
 mod message;
 mod serial;
@@ -23,6 +24,7 @@ pub use contact::{contact, contact_seeds};
 pub use datagrams::{udpcl, udpcl_seeds};
 pub use dice::Dice;
 pub use eid::{eid, eid_seeds};
+pub use framing::{framing, framing_seeds};
 pub use ltp::{ltp, ltp_seeds};
 pub use message::{message, message_seeds};
 pub use serial::{serial, serial_seeds};
@@ -37,10 +39,11 @@ pub type Octets = Vec<u8>;
 pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Octets>);
 
 /// All of them.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("bundle", bundle, bundle_seeds),
     ("contact", contact, contact_seeds),
     ("eid", eid, eid_seeds),
+    ("framing", framing, framing_seeds),
     ("ltp", ltp, ltp_seeds),
     ("message", message, message_seeds),
     ("serial", serial, serial_seeds),

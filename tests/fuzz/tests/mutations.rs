@@ -91,6 +91,11 @@ fn an_endpoint_id_of_any_octets_is_refused_or_comes_back_as_it_was() {
 }
 
 #[test]
+fn frames_of_any_octets_are_the_same_in_whatever_pieces_they_come() {
+    run("framing", MUTATIONS);
+}
+
+#[test]
 fn a_message_of_any_octets_is_refused_or_written_again_as_it_was() {
     run("message", MUTATIONS);
 }

@@ -20,8 +20,8 @@ pub(crate) struct Peer {
 enum Action {
     /// Keep a contact with whoever answers at an address
     Add {
-        /// Where the other node is: tcp://HOST, udp://HOST, or with :PORT; or, at the other end of a serial line,
-        /// `serial:///dev/ttyUSB0?baud=9600`
+        /// Where the other node is: tcp://HOST, udp://HOST, stcp://HOST, mtcp://HOST, or with :PORT; or, at the other end of
+        /// a serial line, `serial:///dev/ttyUSB0?baud=9600`
         url: String,
     },
     /// List peers

@@ -29,7 +29,7 @@ fn a_port_in_use_is_named() {
     let agent = a.start();
     let error = b.fails(1, ["run", "--listen", &agent.url]);
     assert!(error["error"].as_str().unwrap().contains(&agent.url["tcp://".len()..]), "{error}");
-    b.fails(2, ["run", "--listen", "udp://127.0.0.1:1"]);
+    b.fails(2, ["run", "--listen", "smoke://127.0.0.1:1"]);
 }
 
 #[test]

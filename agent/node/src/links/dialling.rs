@@ -15,6 +15,8 @@ use crate::node::Node;
 
 /// A peer that did not answer for so long is said to be silent.
 const SILENT: Duration = Duration::from_secs(5);
+/// A peer that calls is not dialled sooner than this after the last time.
+const PAUSE_AT_LEAST: Duration = Duration::from_millis(250);
 
 /// Keeps the contact until it is no longer wanted.
 pub(super) async fn keep_contact(
@@ -44,6 +46,7 @@ pub(super) async fn keep_contact(
         tokio::select! {
             () = stop.cancelled() => break,
             () = rest(&node, &address, &end, pause) => {}
+            () = called(&adapters, &address) => {}
         }
     }
     node.peers.forget(&address);
@@ -60,6 +63,12 @@ async fn dial(node: &Arc<Node>, adapters: &Adapters, address: &Address) -> Resul
         peer.next_try = None;
     });
     dialling.await
+}
+
+/// Until the peer calls: it is there. Not at once, or one that calls again and again would be dialled all the time.
+async fn called(adapters: &Adapters, address: &Address) {
+    tokio::time::sleep(PAUSE_AT_LEAST).await;
+    adapters.called(address).await;
 }
 
 async fn run(node: &Arc<Node>, link: Link, address: &Address) -> ContactEnd {

@@ -20,7 +20,7 @@ node = "@NODE@"
 # Where neighbors may connect. Port 0 takes a free one; [] listens nowhere. Datagrams: udp://[::]:4556.
 # listen = ["tcp://[::]:4556"]
 
-# Nodes to keep a contact with, besides those added by 'packmule peer add'.
+# Nodes to keep a contact with, besides those added by 'packmule peer add'. stcp:// and mtcp:// reach nodes that speak nothing better.
 # peers = ["tcp://192.0.2.7:4556"]
 
 # What is carried for others: "all" within the quota, or only what is "wanted" here.

@@ -4,8 +4,10 @@
 #[path = "../../../../convergence-layers/serial/tests/devices/cable.rs"]
 mod cable;
 mod datagrams;
+mod layers;
 mod lines;
 mod neighbors;
 mod programs;
 mod support;
 mod trouble;
+mod wire;

@@ -25,7 +25,7 @@ const MEMORY_KIB_MAX: u64 = 64 << 10;
 /// What each layer is, and how a line of it is laid.
 const LAYERS: [(&str, Lay); 5] = [
     ("tcp", |_, nodes| Box::new(Tcp::between(nodes, ""))),
-    ("udp", |_, nodes| Box::new(Udp::between(nodes))),
+    ("udp", |_, nodes| Box::new(Udp::between(nodes, ""))),
     ("ltp", |_, nodes| Box::new(Udp::bare_ltp(nodes, 1_000_000))),
     ("serial", |at, nodes| Box::new(Serial::between(at, nodes, "?baud=4000000"))),
     ("drive", |at, nodes| Box::new(Carried::between(at, nodes))),

@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::capture::Passed;
 use crate::datagrams::Datagrams;
 use crate::files::{folder, word};
 use crate::node::{ANY_PORT, Agent, Node};
@@ -66,11 +67,11 @@ pub(crate) struct Udp {
 const LOST: u64 = 100;
 
 impl Udp {
-    /// The first node calls the second.
-    pub(crate) fn between(nodes: &[Node; 2]) -> Self {
-        let agents = [0, 1].map(|which| nodes[which].agent("udp://127.0.0.1:0"));
+    /// The first node calls the second. `options` stand behind both addresses.
+    pub(crate) fn between(nodes: &[Node; 2], options: &str) -> Self {
+        let agents = [0, 1].map(|which| nodes[which].agent(&format!("udp://127.0.0.1:0{options}")));
         let wire = Datagrams::to(agents[1].port());
-        nodes[0].verb(&["peer", "add", &format!("udp://127.0.0.1:{}", wire.port)]).done();
+        nodes[0].verb(&["peer", "add", &format!("udp://127.0.0.1:{}{options}", wire.port)]).done();
         Self { agents, wire }
     }
 
@@ -84,6 +85,11 @@ impl Udp {
             node.verb(&["peer", "add", &url]).done();
         }
         Self { agents, wire }
+    }
+
+    /// The datagrams that have passed until now.
+    pub(crate) fn passed(&self) -> Vec<Passed> {
+        self.wire.passed()
     }
 }
 

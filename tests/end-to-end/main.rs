@@ -12,6 +12,7 @@
 
 mod bad_input;
 mod bad_links;
+mod capture;
 mod cards;
 mod custody;
 mod datagrams;

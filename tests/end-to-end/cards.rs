@@ -27,9 +27,7 @@ fn a_card_that_comes_over_a_link_tells_what_a_node_has() {
     let [alpha, bravo] = ["alpha", "bravo"].map(|name| Node::new(at, name));
     alpha.befriend(&bravo);
     for node in [&alpha, &bravo] {
-        let path = node.home.join("config.toml");
-        let config = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, format!("card_interval = \"1s\"\n{config}")).unwrap();
+        node.configure("card_interval = \"1s\"");
     }
     let letter = file(at, "letter.txt", b"To somebody far away.\n");
     let id = text(&alpha.ask(&["send", "dtn://far/inbox", word(&letter)])[0], "id");

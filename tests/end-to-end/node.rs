@@ -70,11 +70,19 @@ impl Node {
     /// The same where it may refuse to start.
     pub(crate) fn try_agent(&self, listen: &str) -> Result<Agent, Outcome> {
         let words = ["run", "--no-discovery", "--listen", listen, "--json"];
-        let speaker = Speaker::start(&mut self.command(&words));
-        let Some(line) = speaker.line(&"where it listens") else { return Err(speaker.end()) };
-        let started: Value = serde_json::from_str(&line).expect("a JSON object");
-        let url = started["listening"][0].as_str().expect("an address").to_owned();
-        Ok(Agent { speaker, url })
+        Agent::started(Speaker::start(&mut self.command(&words)))
+    }
+
+    /// The line that introduces it to others.
+    pub(crate) fn line(&self) -> &str {
+        &self.line
+    }
+
+    /// One more line in its `config.toml`.
+    pub(crate) fn configure(&self, line: &str) {
+        let path = self.home.join("config.toml");
+        let config = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("{line}\n{config}")).unwrap();
     }
 }
 
@@ -86,6 +94,14 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
+    /// An agent that starts, once it listens; how it ended, where it does not.
+    pub(crate) fn started(speaker: Speaker) -> Result<Self, Outcome> {
+        let Some(line) = speaker.line(&"where it listens") else { return Err(speaker.end()) };
+        let started: Value = serde_json::from_str(&line).expect("a JSON object");
+        let url = started["listening"][0].as_str().expect("an address").to_owned();
+        Ok(Self { speaker, url })
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.url.rsplit(':').next().unwrap().parse().expect("an address with a port")
     }

@@ -46,8 +46,8 @@ pub use home::{Home, HomeError, HomeLock};
 pub use key_file::KeyTextError;
 pub use local_api::{
     BundleReport, BundleSummary, Call, ContactReport, Delivery, Explanation, HeardReport, Identity, Imported,
-    LISTED_MAX, NeighborReport, NodeReport, Origin, Part, PartialReport, PeerEntry, PeerReport, QueueReport,
-    Reason, RefusalCount, Reply, Sent, Status, StoreReport, TrustEntry, Until,
+    LISTED_MAX, NeighborReport, NodeReport, Origin, Part, PartialReport, PeerEntry, PeerOrigin, PeerReport,
+    QueueReport, Reason, RefusalCount, Reply, Sent, Status, StoreReport, TrustEntry, Until,
 };
 pub use run::{Discovery, RunError, RunOptions, run};
 pub use settings::{ConfigError, ConfigFault, LogLevel, Settings};

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapters::{Adapters, Address, ListenError};
+use adapters::{Adapters, Address, ListenError, Listener};
 use convergence_layer::CloseReason;
 use thiserror::Error;
 use tokio::net::UnixStream;
@@ -28,7 +28,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 pub struct RunOptions {
     /// Where to listen instead of where `config.toml` says; empty: as it says.
     pub listen: Vec<Address>,
-    /// Whether neighbors may be looked for.
+    /// Whether neighbors may be looked for, where `config.toml` allows it as well.
     pub discovery: Discovery,
 }
 
@@ -82,13 +82,17 @@ pub async fn run(
     for address in if options.listen.is_empty() { &home.config().listen } else { &options.listen } {
         listeners.push(adapters.listen(address).await?);
     }
-    let urls: Vec<String> = listeners.iter().map(|listener| listener.address().to_string()).collect();
+    let listening: Vec<Address> = listeners.iter().map(Listener::address).collect();
+    let urls: Vec<String> = listening.iter().map(ToString::to_string).collect();
     let mut engine = Engine::start(&home, lock)?;
     let node = Arc::clone(&engine.node);
     node.listening.get_or_init(|| urls.clone());
     let (_socket, listener) = SocketPath::bind(&home)?;
     let api = tokio::spawn(local_api::serve(Arc::clone(&node), listener));
     let links = Links::start(&node, &adapters, listeners);
+    if [options.discovery, node.settings.discovery] == [Discovery::Allowed; 2] {
+        links.discover(&node, &adapters, &listening);
+    }
     tracing::info!(node = %home.node(), listening = urls.join(" "), "the agent runs");
     ready(&urls);
 

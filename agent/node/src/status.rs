@@ -7,9 +7,10 @@ use agent_core::store::{Partial, StoreError, View};
 use agent_core::time::Now;
 use bundle_format::Eid;
 
+use crate::links;
 use crate::local_api::{
-    ContactReport, HeardReport, NeighborReport, PartialReport, PeerReport, QueueReport, RefusalCount, Status,
-    StoreReport, identity,
+    ContactReport, HeardReport, NeighborReport, PartialReport, PeerOrigin, PeerReport, QueueReport,
+    RefusalCount, Status, StoreReport, identity,
 };
 use crate::node::Node;
 
@@ -95,12 +96,17 @@ fn contacts(node: &Node) -> Vec<ContactReport> {
 }
 
 fn peers(node: &Node) -> Vec<PeerReport> {
-    let report = |(address, peer): (adapters::Address, crate::links::PeerState)| PeerReport {
-        url: address.to_string(),
-        up: peer.up,
-        last_error: peer.last_error,
-        next_try_in_ms: peer.next_try.map(|at| ms(at.saturating_duration_since(Instant::now()))),
-    };
+    let report =
+        |((origin, address), peer): ((links::PeerOrigin, adapters::Address), links::PeerState)| PeerReport {
+            url: address.to_string(),
+            origin: match origin {
+                links::PeerOrigin::Configured => PeerOrigin::Configured,
+                links::PeerOrigin::Found => PeerOrigin::Found,
+            },
+            up: peer.up,
+            last_error: peer.last_error,
+            next_try_in_ms: peer.next_try.map(|at| ms(at.saturating_duration_since(Instant::now()))),
+        };
     node.peers.all().into_iter().map(report).collect()
 }
 

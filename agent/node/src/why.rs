@@ -21,7 +21,7 @@ pub(crate) async fn explain(node: &Arc<Node>, id: BundleId) -> Result<Option<Exp
     let (now, config) = (node.clock.now(), Arc::clone(&node.config));
     let links = Links {
         open: node.contacts.each(|entry| entry.neighbor().cloned()).into_iter().flatten().collect(),
-        peers: node.peers.all().into_iter().map(|(address, peer)| (address.to_string(), peer)).collect(),
+        peers: node.peers.all().into_iter().map(|((_, address), peer)| (address.to_string(), peer)).collect(),
         declined: node.news.declined.of(&id),
     };
     node.read(move |view| match view.find(&id)? {

@@ -4,6 +4,7 @@
 //! behind a question mark, as in a URL (RFC 3986 §3.4).
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -85,6 +86,16 @@ impl Address {
     }
 }
 
+impl Address {
+    /// The place of a TCPCL listener, where the host is a number: what can be announced on a local network.
+    pub fn tcpcl_place(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(place) => place.host().parse().ok().map(|ip: IpAddr| (ip, place.port()).into()),
+            Self::Udp(_) | Self::Ltp(_) | Self::Serial(_) | Self::Stcp(_) | Self::Mtcp(_) => None,
+        }
+    }
+}
+
 impl FromStr for Address {
     type Err = AddressError;
 
@@ -152,6 +163,7 @@ mod tests {
             ("serial:///dev/ttyUSB0?rate=960&baud=9600", "serial:///dev/ttyUSB0?baud=9600"),
             ("stcp://ION.example.org", "stcp://ion.example.org:4556"),
             ("mtcp://[::1]:16162/", "mtcp://[::1]:16162"),
+            ("tcp://[fe80::1%3]:7", "tcp://[fe80::1%3]:7"),
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), written);
         }
@@ -170,6 +182,9 @@ mod tests {
             ("tcp://a b", host("tcp://a b")),
             ("tcp://[::1", host("tcp://[::1")),
             ("tcp://[x]:1", host("tcp://[x]:1")),
+            ("tcp://[fe80::1%]:1", host("tcp://[fe80::1%]:1")),
+            ("tcp://[fe80::1%a b]:1", host("tcp://[fe80::1%a b]:1")),
+            ("tcp://192.0.2.7%3:1", host("tcp://192.0.2.7%3:1")),
             ("tcp://hub:65536", port("tcp://hub:65536")),
             ("tcp://hub:", port("tcp://hub:")),
             ("tcp://hub:+1", port("tcp://hub:+1")),

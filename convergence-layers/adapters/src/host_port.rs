@@ -43,7 +43,10 @@ impl HostPort {
         let (host, port) = match rest.strip_prefix('[') {
             Some(bracketed) => {
                 let (host, after) = bracketed.split_once(']').ok_or_else(no_host)?;
-                host.parse::<Ipv6Addr>().map_err(|_| no_host())?;
+                // A link-local address means something only with the number of its interface (RFC 4007 §11).
+                let (ip, zone) = host.split_once('%').unwrap_or((host, "0"));
+                ip.parse::<Ipv6Addr>().map_err(|_| no_host())?;
+                zone.parse::<u32>().map_err(|_| no_host())?;
                 match after.strip_prefix(':') {
                     Some(port) => (host, Some(port)),
                     None if after.is_empty() => (host, None),
@@ -55,7 +58,11 @@ impl HostPort {
                 None => (rest, None),
             },
         };
-        let usable = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+        let usable = |c: char| {
+            c.is_ascii_alphanumeric()
+                || matches!(c, '.' | '-' | '_')
+                || (rest.starts_with('[') && matches!(c, ':' | '%'))
+        };
         if host.is_empty() || host.len() > HOST_OCTETS_MAX || !host.chars().all(usable) {
             return Err(no_host());
         }
@@ -99,7 +106,11 @@ impl From<SocketAddr> for HostPort {
     fn from(address: SocketAddr) -> Self {
         // A neighbor that reached a socket of both families over IPv4 is written as it would write itself.
         let ip: IpAddr = address.ip().to_canonical();
-        Self { host: ip.to_string(), port: address.port() }
+        let host = match address {
+            SocketAddr::V6(scoped) if scoped.scope_id() != 0 => format!("{ip}%{}", scoped.scope_id()),
+            _ => ip.to_string(),
+        };
+        Self { host, port: address.port() }
     }
 }
 

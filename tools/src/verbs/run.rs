@@ -15,7 +15,7 @@ pub(crate) struct Run {
     /// Where neighbors may connect, in place of what config.toml says; port 0 takes a free one
     #[arg(long, value_name = "URL")]
     listen: Vec<Address>,
-    /// Do not look for nodes on the local network
+    /// Neither look for nodes on the local network nor announce this one there
     #[arg(long)]
     no_discovery: bool,
 }

@@ -1,7 +1,8 @@
 //! `packmule status`: who the node is, what it holds, whom it meets, and what is owed to whom.
 
 use agent_node::{
-    Call, ContactReport, HeardReport, NeighborReport, PartialReport, PeerReport, Reply, Status as Report,
+    Call, ContactReport, HeardReport, NeighborReport, PartialReport, PeerOrigin, PeerReport, Reply,
+    Status as Report,
 };
 use clap::Args;
 use serde::Serialize;
@@ -79,6 +80,7 @@ fn text(report: &Report) -> String {
     sections.extend(warnings(report));
     sections.extend(meetings(report));
     sections.extend(links(report));
+    sections.extend(found(report));
     sections.extend(heard_of(report));
     sections.extend(waiting(report));
     sections.extend(refused(report));
@@ -145,7 +147,9 @@ fn warnings(report: &Report) -> Option<String> {
                 .to_owned(),
         );
     }
-    for peer in report.peers.iter().filter(|peer| !peer.up) {
+    // A node that was only found is nobody's to repair.
+    let named = report.peers.iter().filter(|peer| peer.origin == PeerOrigin::Configured);
+    for peer in named.filter(|peer| !peer.up) {
         if let Some(error) = &peer.last_error {
             let again =
                 peer.next_try_in_ms.map(|ms| format!("; next try in {}", span_ms(ms))).unwrap_or_default();
@@ -194,6 +198,26 @@ fn link(contact: &ContactReport) -> Vec<String> {
         if contact.octets_again == 0 { String::new() } else { format!("{again} %") },
         contact.round_trip_ms.map(|ms| format!("{ms} ms")).unwrap_or_default(),
     ]
+}
+
+/// Where somebody announces a node, and how it goes with it.
+fn found(report: &Report) -> Option<String> {
+    let at = |url: &str| report.contacts.iter().find(|contact| contact.link == url)?.node.as_ref();
+    let row = |peer: &PeerReport| {
+        let node = at(&peer.url).map(ToString::to_string).unwrap_or_default();
+        vec![peer.url.clone(), node, peer_state(peer)]
+    };
+    let found = report.peers.iter().filter(|peer| peer.origin == PeerOrigin::Found);
+    let rows: Vec<Vec<String>> = found.map(row).collect();
+    (!rows.is_empty()).then(|| table(&["FOUND ON THE LOCAL NETWORK", "NODE", "STATE"], rows.into_iter()))
+}
+
+fn peer_state(peer: &PeerReport) -> String {
+    match (peer.up, &peer.last_error) {
+        (true, _) => "up".to_owned(),
+        (false, None) => "waits".to_owned(),
+        (false, Some(error)) => format!("not reached: {error}"),
+    }
 }
 
 /// Nodes that were not met, and what was heard of them.

@@ -1,9 +1,11 @@
 //! The links of a node: where it listens, and which nodes it keeps a contact with.
 //!
 //! Each listener and each peer is a task of its own, so that one that is unreachable never delays another. Peers stand in
-//! `config.toml` or in the store; one that is added or removed while the node runs takes effect at once.
+//! `config.toml` or in the store; one that is added or removed while the node runs takes effect at once. Others announce
+//! themselves on the local network.
 
 mod dialling;
+mod found;
 mod listening;
 mod peers;
 
@@ -17,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::peers::{PEERS_MAX, PeerState, Peers};
+pub(crate) use self::peers::{PEERS_MAX, PeerOrigin, PeerState, Peers};
 use crate::node::Node;
 
 /// The tasks of a node's links.
@@ -37,6 +39,13 @@ impl Links {
         }
         links.tasks.spawn(keep_peers(Arc::clone(node), Arc::clone(adapters), links.stop.clone()));
         links
+    }
+
+    /// Begins to look for nodes on the local network, and to announce this one where it listens.
+    pub(crate) fn discover(&self, node: &Arc<Node>, adapters: &Arc<Adapters>, listening: &[Address]) {
+        let offer = found::offer(node, listening);
+        let (node, adapters) = (Arc::clone(node), Arc::clone(adapters));
+        self.tasks.spawn(found::keep_found(node, adapters, offer, self.stop.clone()));
     }
 
     /// Nothing new is begun; contacts that are open go on.
@@ -75,8 +84,9 @@ async fn keep_peers(node: Arc<Node>, adapters: Arc<Adapters>, stop: Cancellation
         for address in wanted {
             running.entry(address).or_insert_with_key(|address| {
                 let stop_one = stop.child_token();
+                let target = dialling::Target::configured(address.clone());
                 let (node, adapters) = (Arc::clone(&node), Arc::clone(&adapters));
-                tasks.spawn(dialling::keep_contact(node, adapters, address.clone(), stop_one.clone()));
+                tasks.spawn(dialling::keep_contact(node, adapters, target, stop_one.clone()));
                 stop_one
             });
         }

@@ -12,6 +12,15 @@ use crate::node::Node;
 /// Peers that a node keeps besides those of its configuration: a task and a socket each.
 pub(crate) const PEERS_MAX: usize = 256;
 
+/// How a peer came to be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum PeerOrigin {
+    /// Somebody named it.
+    Configured,
+    /// It announces itself on the local network.
+    Found,
+}
+
 /// How it goes with one peer.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PeerState {
@@ -23,24 +32,24 @@ pub(crate) struct PeerState {
     pub(crate) next_try: Option<Instant>,
 }
 
-/// How it goes with all peers.
+/// How it goes with all peers. Whoever announces an address changes nothing of what is said of the peer that is configured there.
 #[derive(Debug, Default)]
-pub(crate) struct Peers(Mutex<BTreeMap<Address, PeerState>>);
+pub(crate) struct Peers(Mutex<BTreeMap<(PeerOrigin, Address), PeerState>>);
 
 impl Peers {
-    pub(crate) fn set(&self, address: &Address, change: impl FnOnce(&mut PeerState)) {
-        change(self.lock().entry(address.clone()).or_default());
+    pub(crate) fn set(&self, peer: (PeerOrigin, &Address), change: impl FnOnce(&mut PeerState)) {
+        change(self.lock().entry((peer.0, peer.1.clone())).or_default());
     }
 
-    pub(crate) fn forget(&self, address: &Address) {
-        self.lock().remove(address);
+    pub(crate) fn forget(&self, peer: (PeerOrigin, &Address)) {
+        self.lock().remove(&(peer.0, peer.1.clone()));
     }
 
-    pub(crate) fn all(&self) -> BTreeMap<Address, PeerState> {
+    pub(crate) fn all(&self) -> BTreeMap<(PeerOrigin, Address), PeerState> {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Address, PeerState>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(PeerOrigin, Address), PeerState>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

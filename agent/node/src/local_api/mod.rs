@@ -17,7 +17,8 @@ pub use self::call::{Call, Identity, LISTED_MAX, Origin, PeerEntry, Reply, Trust
 pub(crate) use self::frame::{DATA_OCTETS, Frame, FrameError, FrameStream};
 pub use self::report::{
     BundleReport, BundleSummary, ContactReport, Delivery, Explanation, HeardReport, NeighborReport,
-    NodeReport, PartialReport, PeerReport, QueueReport, Reason, RefusalCount, Status, StoreReport,
+    NodeReport, PartialReport, PeerOrigin, PeerReport, QueueReport, Reason, RefusalCount, Status,
+    StoreReport,
 };
 pub(crate) use self::server::serve;
 pub(crate) use self::session::Session;

@@ -207,11 +207,23 @@ pub struct ContactReport {
     pub fault: Option<String>,
 }
 
+/// How a peer came to be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeerOrigin {
+    /// Somebody named it.
+    Configured,
+    /// It announces itself on the local network.
+    Found,
+}
+
 /// A node to keep a contact with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerReport {
     /// Its address.
     pub url: String,
+    /// How it came to be one.
+    pub origin: PeerOrigin,
     /// Whether a contact is open.
     pub up: bool,
     /// Why the last contact ended or did not come about.

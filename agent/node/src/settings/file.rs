@@ -13,6 +13,7 @@ use super::fault::{ConfigError, ConfigFault, nearest};
 use super::policies::{self, RawPolicy, read_policies};
 use super::{LogLevel, Settings, quantity};
 use crate::clock::ClockStance;
+use crate::run::Discovery;
 
 const KEYS: &[&str] = &[
     "node",
@@ -20,6 +21,7 @@ const KEYS: &[&str] = &[
     "clock",
     "listen",
     "peers",
+    "discovery",
     "carry",
     "strangers",
     "unsigned",
@@ -53,6 +55,7 @@ struct Raw {
     listen: Option<Vec<Text>>,
     #[serde(default)]
     peers: Vec<Text>,
+    discovery: Option<bool>,
     carry: Option<Text>,
     strangers: Option<Text>,
     unsigned: Option<Text>,
@@ -302,6 +305,9 @@ fn read_neighbors(raw: &Raw, settings: &mut Settings) -> At<()> {
             return Err(value("peers", (text, text.get_ref()), &format!("an address to dial: {error}")));
         }
     }
+    if raw.discovery == Some(false) {
+        settings.discovery = Discovery::Off;
+    }
     for entry in &raw.foreign {
         let node = eid("node", &entry.node).and_then(|eid| node_id("node", &entry.node, eid))?;
         let groups = entry.groups.iter().map(|text| eid("groups", text)).collect::<At<Vec<_>>>()?;
@@ -393,6 +399,7 @@ peers = ["tcp://hub", "tcp://[2001:db8::1]:99"]
 carry = "wanted"
 strangers = "carry"
 unsigned = "deliver"
+discovery = false
 quota = "1 GiB"
 stranger_quota = "1 MB"
 bundle_max = "10 MiB"
@@ -413,6 +420,7 @@ groups = ["dtn://all/~updates"]
         assert_eq!(settings.clock, ClockStance::Untrusted);
         assert!(settings.listen.is_empty());
         assert_eq!(settings.peers[0].to_string(), "tcp://hub:4556");
+        assert_eq!(settings.discovery, Discovery::Off);
         assert_eq!(
             (settings.carry, settings.strangers, settings.unsigned),
             (Carry::Wanted, Stance::Carry, Stance::Deliver)

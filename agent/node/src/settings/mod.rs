@@ -18,6 +18,7 @@ pub use self::fault::{ConfigError, ConfigFault};
 pub(crate) use self::file::read;
 use self::template::config_text;
 use crate::clock::ClockStance;
+use crate::run::Discovery;
 
 /// Everything that `config.toml` says, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct Settings {
     pub listen: Vec<Address>,
     /// Nodes to keep a contact with.
     pub peers: Vec<Address>,
+    /// Whether nodes on the local network may be looked for.
+    pub discovery: Discovery,
     /// What is carried for others.
     pub carry: Carry,
     /// Bundles signed by keys that nobody trusts.
@@ -110,6 +113,7 @@ impl Settings {
             clock: ClockStance::Auto,
             listen: vec!["tcp://[::]:4556".parse().expect("a valid constant")],
             peers: Vec::new(),
+            discovery: Discovery::Allowed,
             carry: Carry::All,
             strangers: Stance::Refuse,
             unsigned: Stance::Refuse,

@@ -23,6 +23,9 @@ node = "@NODE@"
 # Nodes to keep a contact with, besides those added by 'packmule peer add'. stcp:// and mtcp:// reach nodes that speak nothing better.
 # peers = ["tcp://192.0.2.7:4556"]
 
+# Whether this node looks for others on the local network and announces itself there; 'packmule run --no-discovery' does neither.
+# discovery = true
+
 # What is carried for others: "all" within the quota, or only what is "wanted" here.
 # carry = "all"
 

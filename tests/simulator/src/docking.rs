@@ -3,17 +3,16 @@
 
 use std::collections::BTreeSet;
 
+use agent_core::everybody::Everybody;
 use agent_core::refusal::Refusal;
 use agent_core::request::{Answer, Request};
 use agent_core::store::PayloadPlace;
 use bundle_format::{BundleId, CreationTimestamp};
-use drive_volume::{
-    Appended, CompactOptions, Entry, NodeHash, RecordInfo, Reserve, Volume, VolumeError, WriterOptions,
-};
+use drive_volume::{CompactOptions, Entry, NodeHash, RecordInfo, Volume, WriterOptions};
 
 use crate::agenda::Event;
 use crate::contact::Cargo;
-use crate::drive_bundles::{self, Candidate};
+use crate::drive_bundles::{self, Candidate, Inventory};
 use crate::ledger::OrderNumber;
 use crate::node::{Asked, Received};
 use crate::plan::{Millis, NodeIndex, SECOND};
@@ -39,6 +38,9 @@ pub(crate) struct Dock {
     /// Bundles for which there is still room.
     room: usize,
     on_drive: BTreeSet<BundleId>,
+    /// Bundles of the drive that the node did not take in.
+    refused: BTreeSet<BundleId>,
+    everybody: Everybody,
     candidates: Vec<Candidate>,
     creation: Option<CreationTimestamp>,
 }
@@ -95,6 +97,8 @@ impl World {
             pulled,
             room,
             on_drive: BTreeSet::new(),
+            refused: BTreeSet::new(),
+            everybody: Everybody::default(),
             candidates: Vec::new(),
             creation: None,
         });
@@ -114,7 +118,7 @@ impl World {
             let stage = dock.stage;
             match stage {
                 Stage::Taking => self.take_off(number, &mut dock)?,
-                Stage::Noting => self.note_inventories(number, &dock)?,
+                Stage::Noting => self.note_inventories(number, &mut dock)?,
                 Stage::Choosing => self.choose(number, &mut dock)?,
                 Stage::Writing => self.write_out(number, &mut dock)?,
             }
@@ -182,11 +186,16 @@ impl World {
         self.send_word(number, node, (request, Errand::Import(received, cargo)));
     }
 
-    fn note_inventories(&mut self, number: usize, dock: &Dock) -> Result<(), Violation> {
+    fn note_inventories(&mut self, number: usize, dock: &mut Dock) -> Result<(), Violation> {
         let volume = self.volume(number, dock.node)?;
         let Some(config) = self.ours(dock.node).map(|ours| ours.config.clone()) else { return Ok(()) };
         let held = self.look(dock.node, |view| drive_bundles::held_by_others(&volume, &config, view))?;
-        for (holder, ids) in held.unwrap_or_default() {
+        for said in held.unwrap_or_default() {
+            let Some(Inventory { holder, ids }) = said else {
+                dock.everybody.miss();
+                continue;
+            };
+            dock.everybody.hear(holder.clone(), &ids);
             self.send_word(number, dock.node, (Request::NoteHeld { holder, ids }, Errand::Words));
         }
         let volume = self.drive(number).eid(number);
@@ -202,7 +211,10 @@ impl World {
         let (config, now) = (ours.config.clone(), ours.clock.now(at));
         let candidates = self.look(dock.node, |view| drive_bundles::candidates(view, &config, now))?;
         dock.candidates = candidates.unwrap_or_default();
-        dock.candidates.retain(|candidate| !dock.on_drive.contains(&candidate.id));
+        let (on_drive, everybody) = (&dock.on_drive, &dock.everybody);
+        dock.candidates.retain(|candidate| {
+            !on_drive.contains(&candidate.id) && !everybody.has(candidate.id, &candidate.destination)
+        });
         let ids = dock.candidates.iter().map(|candidate| candidate.id).collect();
         let volume = self.drive(number).eid(number);
         self.send_word(number, dock.node, (Request::HandToVolume { volume, ids }, Errand::Words));
@@ -214,11 +226,15 @@ impl World {
         let outgoing = self.outgoing(number, dock)?;
         let is_pulled = dock.pulled == Some(Stage::Writing);
         let abandoned = is_pulled && self.dice.happens(5_000);
-        let options = WriterOptions { node: hash_of(dock.node), now: self.utc(dock.node), reserve: ROOMY };
+        let options = WriterOptions {
+            node: hash_of(dock.node),
+            now: self.utc(dock.node),
+            reserve: drive_bundles::ROOMY,
+        };
         if dock.room < outgoing.len() {
-            self.make_room(&volume, dock.node)?;
+            self.make_room(&volume, dock)?;
         }
-        let written = write(&volume, options, (&outgoing, dock.room), abandoned)
+        let written = drive_bundles::write(&volume, options, (&outgoing, dock.room), abandoned)
             .map_err(|error| self.drive_fault(dock.node, error))?;
         for id in &written {
             let now = self.now;
@@ -245,7 +261,7 @@ impl World {
         let outgoing = self.look(dock.node, |view| {
             let mut outgoing = Vec::new();
             for candidate in &dock.candidates {
-                let octets = drive_bundles::outgoing(view, (&config, now), *candidate, &eid)?;
+                let octets = drive_bundles::outgoing(view, (&config, now), candidate, &eid)?;
                 outgoing.extend(octets.map(|octets| (candidate.id, octets)));
             }
             Ok(outgoing)
@@ -265,12 +281,18 @@ impl World {
             .map_err(|error| self.drive_fault(dock.node, error))
     }
 
-    fn make_room(&mut self, volume: &Volume, node: NodeIndex) -> Result<(), Violation> {
-        let Some(now) = self.utc(node) else { return Ok(()) };
-        let options = CompactOptions { node: hash_of(node), now: Some(now) };
-        let mut wanted = |record: &RecordInfo| !drive_bundles::has_expired(volume, record, now);
+    fn make_room(&mut self, volume: &Volume, dock: &Dock) -> Result<(), Violation> {
+        let now = self.utc(dock.node);
+        let options = CompactOptions { node: hash_of(dock.node), now };
+        let mut wanted = |record: &RecordInfo| {
+            let id = BundleId::from_bytes(record.id);
+            let is_known_here = dock.on_drive.contains(&id) && !dock.refused.contains(&id);
+            let Some(head) = drive_bundles::head(volume, record) else { return true };
+            let is_had = is_known_here && dock.everybody.has(id, &head.primary().destination);
+            !is_had && !now.is_some_and(|now| drive_bundles::has_expired(&head, now))
+        };
         let compacted = volume.compact(options, &mut wanted, &mut |_| {});
-        compacted.map(drop).map_err(|error| self.drive_fault(node, error))
+        compacted.map(drop).map_err(|error| self.drive_fault(dock.node, error))
     }
 
     fn send_word(&mut self, number: usize, node: NodeIndex, (request, errand): (Request, Errand)) {
@@ -294,6 +316,9 @@ impl World {
             }
             (Errand::Import(received, _), Answer::Refused(refusal)) => {
                 self.note(format_args!("{node} refuses {} from drive {number}: {refusal}", received.id));
+                if let Some(dock) = self.drive(number).dock.as_mut() {
+                    dock.refused.insert(received.id);
+                }
                 Ok(())
             }
             (Errand::Timestamp, Answer::Timestamp(creation)) => {
@@ -336,39 +361,6 @@ impl World {
 
 fn hash_of(node: NodeIndex) -> NodeHash {
     drive_bundles::node_hash(&crate::settlement::node_id(node))
-}
-
-/// The machine's own room means nothing here, or the same world would not always go the same way.
-const ROOMY: Reserve = Reserve { percent: 0, octets_min: 0 };
-/// A reserve that leaves no room at all.
-const FULL: Reserve = Reserve { percent: 100, octets_min: u64::MAX };
-
-/// Writes bundles, of which so many fit; answers those that are on the drive. Who pulls it before the end loses the segment.
-fn write(
-    volume: &Volume,
-    options: WriterOptions,
-    (outgoing, room): (&[(BundleId, Vec<u8>)], usize),
-    abandoned: bool,
-) -> Result<Vec<BundleId>, VolumeError> {
-    let (fit, rest) = outgoing.split_at(room.min(outgoing.len()));
-    let mut writer = volume.writer(options)?;
-    let mut written = Vec::new();
-    for (id, octets) in fit {
-        if let Ok(Appended::Taken { .. }) = writer.append(*id.as_bytes(), octets.len() as u64, &octets[..]) {
-            written.push(*id);
-        }
-    }
-    if abandoned {
-        return Ok(Vec::new());
-    }
-    writer.finish()?;
-    let mut writer = volume.writer(WriterOptions { reserve: FULL, ..options })?;
-    for (id, octets) in rest {
-        let appended = writer.append(*id.as_bytes(), octets.len() as u64, &octets[..]);
-        assert!(matches!(appended, Ok(Appended::NoRoom { .. })), "a full drive took {id}: {appended:?}");
-    }
-    writer.finish()?;
-    Ok(written)
 }
 
 impl Stage {

@@ -11,7 +11,7 @@ use bundle_format::{
     HopCustody, Limits, NewBundle, Profile,
 };
 use bytes::Bytes;
-use drive_volume::{NodeHash, RecordInfo, Volume};
+use drive_volume::{Appended, NodeHash, RecordInfo, Reserve, Volume, VolumeError, WriterOptions};
 
 /// Where every inventory is addressed to.
 const INVENTORY: (&str, &str) = ("packmule", "~inventory");
@@ -19,10 +19,18 @@ const INVENTORY: (&str, &str) = ("packmule", "~inventory");
 const INVENTORY_LIFETIME_MS: u64 = 365 * 86_400_000;
 
 /// A bundle that may be written onto a drive.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Candidate {
     pub(crate) id: BundleId,
+    pub(crate) destination: Eid,
     number: Number,
+}
+
+/// What a node says that it holds.
+#[derive(Debug)]
+pub(crate) struct Inventory {
+    pub(crate) holder: Eid,
+    pub(crate) ids: Vec<BundleId>,
 }
 
 /// What a node may give away, in the order in which it came.
@@ -31,7 +39,7 @@ pub(crate) fn candidates(view: View<'_>, config: &Config, now: Now) -> Result<Ve
     for facts in view.facts_from(None, usize::MAX)? {
         let is_ours = facts.destination.node_id().is_some_and(|node| config.is_self(&node));
         if !is_ours && facts.deadline > now.node && view.is_in_set(&facts.id)? {
-            held.push(Candidate { id: facts.id, number: facts.number });
+            held.push(Candidate { id: facts.id, destination: facts.destination, number: facts.number });
         }
     }
     held.sort_by_key(|candidate| candidate.number);
@@ -42,7 +50,7 @@ pub(crate) fn candidates(view: View<'_>, config: &Config, now: Now) -> Result<Ve
 pub(crate) fn outgoing(
     view: View<'_>,
     (config, now): (&Config, Now),
-    candidate: Candidate,
+    candidate: &Candidate,
     volume: &Eid,
 ) -> Result<Option<Vec<u8>>, StoreError> {
     let Some(Presence::Held(number)) = view.find(&candidate.id)? else { return Ok(None) };
@@ -83,13 +91,48 @@ pub(crate) fn bundle(octets: Bytes) -> Option<CheckedBundle> {
     reader.finish_with_payload(payload).ok()
 }
 
-/// Whether a record is of no use any more, as far as its bundle's creation time tells.
-pub(crate) fn has_expired(volume: &Volume, record: &RecordInfo, now: u64) -> bool {
-    let head = octets(volume, record).as_ref().and_then(crate::reception::head_of);
-    head.is_some_and(|head| {
-        let made = head.primary().creation.time.0;
-        made != 0 && made.saturating_add(head.primary().lifetime_ms) < now
-    })
+/// The head of the bundle in a record; `None` where it is damaged.
+pub(crate) fn head(volume: &Volume, record: &RecordInfo) -> Option<Head> {
+    octets(volume, record).as_ref().and_then(crate::reception::head_of)
+}
+
+/// Whether a bundle is of no use any more, as far as its creation time tells.
+pub(crate) fn has_expired(head: &Head, now: u64) -> bool {
+    let made = head.primary().creation.time.0;
+    made != 0 && made.saturating_add(head.primary().lifetime_ms) < now
+}
+
+/// The machine's own room means nothing here, or the same world would not always go the same way.
+pub(crate) const ROOMY: Reserve = Reserve { percent: 0, octets_min: 0 };
+/// A reserve that leaves no room at all.
+const FULL: Reserve = Reserve { percent: 100, octets_min: u64::MAX };
+
+/// Writes bundles, of which so many fit; answers those that are on the drive. Who pulls it before the end loses the segment.
+pub(crate) fn write(
+    volume: &Volume,
+    options: WriterOptions,
+    (outgoing, room): (&[(BundleId, Vec<u8>)], usize),
+    abandoned: bool,
+) -> Result<Vec<BundleId>, VolumeError> {
+    let (fit, rest) = outgoing.split_at(room.min(outgoing.len()));
+    let mut writer = volume.writer(options)?;
+    let mut written = Vec::new();
+    for (id, octets) in fit {
+        if let Ok(Appended::Taken { .. }) = writer.append(*id.as_bytes(), octets.len() as u64, &octets[..]) {
+            written.push(*id);
+        }
+    }
+    if abandoned {
+        return Ok(Vec::new());
+    }
+    writer.finish()?;
+    let mut writer = volume.writer(WriterOptions { reserve: FULL, ..options })?;
+    for (id, octets) in rest {
+        let appended = writer.append(*id.as_bytes(), octets.len() as u64, &octets[..]);
+        assert!(matches!(appended, Ok(Appended::NoRoom { .. })), "a full drive took {id}: {appended:?}");
+    }
+    writer.finish()?;
+    Ok(written)
 }
 
 /// How a volume calls a node.
@@ -123,25 +166,27 @@ pub(crate) fn inventory(
     Ok([&bundle.head().bytes()[..], &payload[..], &bundle.tail()[..]].concat())
 }
 
-/// What others say that they hold, as far as their signature is by the key that is trusted for them.
+/// What others say that they hold, as far as their signature is by the key that is trusted for them; `None` stands for one whose octets
+/// cannot be read.
 pub(crate) fn held_by_others(
     volume: &Volume,
     config: &Config,
     view: View<'_>,
-) -> Result<Vec<(Eid, Vec<BundleId>)>, StoreError> {
-    let Ok((inventories, _)) = volume.inventories() else { return Ok(Vec::new()) };
-    let mut held = Vec::new();
+) -> Result<Vec<Option<Inventory>>, StoreError> {
+    let Ok((inventories, damages)) = volume.inventories() else { return Ok(vec![None]) };
+    let mut held: Vec<_> = damages.iter().map(|_| None).collect();
     for info in inventories.iter().filter(|info| info.node != node_hash(&config.node)) {
-        let Some(bundle) =
-            volume.read_inventory(info).ok().and_then(|octets| signed(octets, &config.profile))
-        else {
+        let Ok(octets) = volume.read_inventory(info) else {
+            held.push(None);
             continue;
         };
+        let Some(bundle) = signed(octets, &config.profile) else { continue };
         let Some(node) = bundle.head().primary().source.node_id() else { continue };
         let key = config.trusted_key(view, &node)?;
         if key.is_some() && bundle.signer() == key {
             let (ids, _) = bundle.payload().map_or(&[][..], |payload| &payload[..]).as_chunks::<16>();
-            held.push((node, ids.iter().map(|id| BundleId::from_bytes(*id)).collect()));
+            let ids = ids.iter().map(|id| BundleId::from_bytes(*id)).collect();
+            held.push(Some(Inventory { holder: node, ids }));
         }
     }
     Ok(held)

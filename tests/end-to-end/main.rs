@@ -27,6 +27,7 @@ mod metered;
 mod network;
 mod node;
 mod process;
+mod programs;
 mod recording;
 mod short_contacts;
 mod terminals;

@@ -14,7 +14,9 @@ use crate::ltp_address::LtpAddress;
 use crate::udp_address::UdpAddress;
 
 /// What addresses begin with, for messages.
-const SCHEMES: &str = "tcp://, udp://, ltp://, stcp://, mtcp://, serial://";
+const SCHEMES: &str = "tcp://, udp://, ltp://, stcp://, mtcp://, serial://, pipe:";
+/// The longest command: longer ones belong into a file.
+const COMMAND_OCTETS_MAX: usize = 1_000;
 
 /// One end of a link, and the layer that it is reached by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +33,8 @@ pub enum Address {
     Stcp(HostPort),
     /// MTCP (draft-ietf-dtn-mtcpcl-01).
     Mtcp(HostPort),
+    /// What the shell makes of a command.
+    Pipe(String),
 }
 
 /// The text is no address that this node can use.
@@ -51,6 +55,11 @@ pub enum AddressError {
     /// The settings of a serial line.
     #[error("'{0}': {1}")]
     Serial(String, serial::SettingsError),
+    /// A command that is none.
+    #[error(
+        "'{0}' names no command: behind pipe: stands what /bin/sh is to run, in one line of at most {COMMAND_OCTETS_MAX} octets"
+    )]
+    Command(String),
     /// It can be listened at, but not dialled.
     #[error(
         "'{0}' cannot be dialled: a port is a number from 1 to 65535, and LTP needs engine=NUMBER of the other side"
@@ -71,27 +80,25 @@ impl Address {
             Self::Ltp(address) if address.place().port() == 0 || !address.names_engine() => {
                 Err(AddressError::NotDialled(self.to_string()))
             }
-            Self::Tcp(_) | Self::Udp(_) | Self::Ltp(_) | Self::Stcp(_) | Self::Mtcp(_) | Self::Serial(_) => {
-                Ok(())
-            }
+            _ => Ok(()),
         }
     }
 
     /// Whether it is a device of this machine: looking whether it is there costs nobody anything.
     pub fn is_local(&self) -> bool {
-        match self {
-            Self::Tcp(_) | Self::Udp(_) | Self::Ltp(_) | Self::Stcp(_) | Self::Mtcp(_) => false,
-            Self::Serial(_) => true,
-        }
+        matches!(self, Self::Serial(_))
     }
-}
 
-impl Address {
+    /// Whether both ends open the contact, so that neither is the one who called: each has the other as a peer.
+    pub fn is_opened_by_both(&self) -> bool {
+        matches!(self, Self::Serial(_) | Self::Pipe(_))
+    }
+
     /// The place of a TCPCL listener, where the host is a number: what can be announced on a local network.
     pub fn tcpcl_place(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(place) => place.host().parse().ok().map(|ip: IpAddr| (ip, place.port()).into()),
-            Self::Udp(_) | Self::Ltp(_) | Self::Serial(_) | Self::Stcp(_) | Self::Mtcp(_) => None,
+            _ => None,
         }
     }
 }
@@ -100,6 +107,9 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
+        if let Some(command) = text.strip_prefix("pipe:") {
+            return read_command(command).map(Self::Pipe).map_err(|error| error.about(text));
+        }
         match text.split_once("://") {
             Some(("tcp", place)) => HostPort::parse(place, tcpcl::PORT).map(Self::Tcp),
             Some(("ltp", address)) => LtpAddress::parse(address).map(Self::Ltp),
@@ -115,6 +125,13 @@ impl FromStr for Address {
     }
 }
 
+fn read_command(text: &str) -> Result<String, AddressError> {
+    let command = text.trim();
+    let is_one =
+        !command.is_empty() && command.len() <= COMMAND_OCTETS_MAX && !command.contains(char::is_control);
+    if is_one { Ok(command.to_owned()) } else { Err(AddressError::Command(String::new())) }
+}
+
 impl AddressError {
     /// The same, quoting the whole of a text, without what could confuse a terminal.
     fn about(self, text: &str) -> Self {
@@ -125,6 +142,7 @@ impl AddressError {
             Self::Port(_) => Self::Port(clean),
             Self::Setting(_) => Self::Setting(clean),
             Self::NotDialled(_) => Self::NotDialled(clean),
+            Self::Command(_) => Self::Command(clean),
             Self::Serial(_, error) => Self::Serial(clean, error),
         }
     }
@@ -139,6 +157,7 @@ impl fmt::Display for Address {
             Self::Serial(settings) => write!(f, "serial://{settings}"),
             Self::Stcp(place) => write!(f, "stcp://{place}"),
             Self::Mtcp(place) => write!(f, "mtcp://{place}"),
+            Self::Pipe(command) => write!(f, "pipe:{command}"),
         }
     }
 }
@@ -164,6 +183,7 @@ mod tests {
             ("stcp://ION.example.org", "stcp://ion.example.org:4556"),
             ("mtcp://[::1]:16162/", "mtcp://[::1]:16162"),
             ("tcp://[fe80::1%3]:7", "tcp://[fe80::1%3]:7"),
+            ("pipe: ssh hub 'radio tcp://x:1?a=b'", "pipe:ssh hub 'radio tcp://x:1?a=b'"),
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), written);
         }
@@ -194,6 +214,8 @@ mod tests {
             ("udp://hub?rate=9", AddressError::Setting("udp://hub?rate=9".into())),
             ("udp://hub?extension=7", AddressError::Setting("udp://hub?extension=7".into())),
             ("ltp://ion?own=4&engine=4", AddressError::Setting("ltp://ion?own=4&engine=4".into())),
+            ("pipe: ", AddressError::Command("pipe: ".into())),
+            ("pipe:a\nb", AddressError::Command("pipe:ab".into())),
             ("udp://hub?speed=9", AddressError::Setting("udp://hub?speed=9".into())),
         ] {
             assert_eq!(text.parse::<Address>(), Err(error), "{text}");

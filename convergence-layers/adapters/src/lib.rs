@@ -9,6 +9,7 @@ mod framed_stream;
 mod host_port;
 mod listener;
 mod ltp_address;
+mod program;
 mod serial_line;
 mod tcp;
 mod udp;
@@ -40,6 +41,7 @@ pub struct Adapters {
     serial: serial_line::Adapter,
     stcp: framed_stream::Adapter,
     mtcp: framed_stream::Adapter,
+    pipe: program::Adapter,
 }
 
 /// A neighbor could not be reached: why, in words.
@@ -56,6 +58,7 @@ impl Adapters {
             serial: serial_line::Adapter::new(local),
             stcp: framed_stream::Adapter::new(Framing::Stcp, local),
             mtcp: framed_stream::Adapter::new(Framing::Mtcp, local),
+            pipe: program::Adapter::new(local),
         }
     }
 
@@ -68,6 +71,7 @@ impl Adapters {
             Address::Serial(settings) => self.serial.dial(settings).await,
             Address::Stcp(place) => self.stcp.dial(place).await,
             Address::Mtcp(place) => self.mtcp.dial(place).await,
+            Address::Pipe(command) => self.pipe.dial(command).await,
         }
     }
 
@@ -76,9 +80,7 @@ impl Adapters {
         match address {
             Address::Stcp(place) => self.stcp.called(place).await,
             Address::Mtcp(place) => self.mtcp.called(place).await,
-            Address::Tcp(_) | Address::Udp(_) | Address::Ltp(_) | Address::Serial(_) => {
-                std::future::pending::<()>().await;
-            }
+            _ => std::future::pending().await,
         }
     }
 
@@ -88,7 +90,9 @@ impl Adapters {
             Address::Tcp(place) => self.tcp.listen(place).await.map(Listener::Tcp),
             Address::Udp(address) => self.udp.listen(address).await.map(Listener::Udp),
             Address::Ltp(address) => self.udp.listen_ltp(address).await.map(Listener::Udp),
-            Address::Serial(_) => Err(ListenError::OnlyDialled { address: address.clone() }),
+            Address::Serial(_) | Address::Pipe(_) => {
+                Err(ListenError::OnlyDialled { address: address.clone() })
+            }
             Address::Stcp(place) => self.stcp.listen(place).await.map(Listener::Framed),
             Address::Mtcp(place) => self.mtcp.listen(place).await.map(Listener::Framed),
         }

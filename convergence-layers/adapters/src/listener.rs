@@ -20,7 +20,7 @@ pub enum ListenError {
         address: Address,
     },
     /// Its layer has no side that waits and one that calls.
-    #[error("{address} is not listened at: both ends of a line name it as a peer (packmule peer add)")]
+    #[error("{address} is not listened at: name it as a peer, on both sides (packmule peer add)")]
     OnlyDialled {
         /// Where.
         address: Address,

@@ -14,6 +14,7 @@ mod eid;
 mod framing;
 mod ltp;
 mod message;
+mod pipe;
 mod serial;
 mod session;
 mod sketch;
@@ -27,6 +28,7 @@ pub use eid::{eid, eid_seeds};
 pub use framing::{framing, framing_seeds};
 pub use ltp::{ltp, ltp_seeds};
 pub use message::{message, message_seeds};
+pub use pipe::{pipe, pipe_seeds};
 pub use serial::{serial, serial_seeds};
 pub use session::{session, session_seeds};
 pub use sketch::{sketch, sketch_seeds};
@@ -39,13 +41,14 @@ pub type Octets = Vec<u8>;
 pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Octets>);
 
 /// All of them.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("bundle", bundle, bundle_seeds),
     ("contact", contact, contact_seeds),
     ("eid", eid, eid_seeds),
     ("framing", framing, framing_seeds),
     ("ltp", ltp, ltp_seeds),
     ("message", message, message_seeds),
+    ("pipe", pipe, pipe_seeds),
     ("serial", serial, serial_seeds),
     ("session", session, session_seeds),
     ("sketch", sketch, sketch_seeds),

@@ -96,6 +96,11 @@ fn frames_of_any_octets_are_the_same_in_whatever_pieces_they_come() {
 }
 
 #[test]
+fn a_program_may_say_any_octets_in_whatever_pieces_they_come() {
+    run("pipe", MUTATIONS);
+}
+
+#[test]
 fn a_message_of_any_octets_is_refused_or_written_again_as_it_was() {
     run("message", MUTATIONS);
 }

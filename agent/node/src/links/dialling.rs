@@ -136,7 +136,7 @@ async fn run(node: &Arc<Node>, link: Link, target: &Target, address: &Address) -
         peer.up = true;
         peer.next_try = None;
     });
-    let opener = if address.is_local() { Opener::Both } else { Opener::Us };
+    let opener = if address.is_opened_by_both() { Opener::Both } else { Opener::Us };
     contact::run(node, link, &address.to_string(), opener).await
 }
 

@@ -20,7 +20,8 @@ node = "@NODE@"
 # Where neighbors may connect. Port 0 takes a free one; [] listens nowhere. Datagrams: udp://[::]:4556.
 # listen = ["tcp://[::]:4556"]
 
-# Nodes to keep a contact with, besides those added by 'packmule peer add'. stcp:// and mtcp:// reach nodes that speak nothing better.
+# Nodes to keep a contact with, besides those added by 'packmule peer add'. stcp:// and mtcp:// reach nodes that speak nothing better;
+# 'pipe:COMMAND' runs a program that is a link.
 # peers = ["tcp://192.0.2.7:4556"]
 
 # Whether this node looks for others on the local network and announces itself there; 'packmule run --no-discovery' does neither.

@@ -23,8 +23,9 @@ const CUTS: usize = 10;
 const MEMORY_KIB_MAX: u64 = 64 << 10;
 
 /// What each layer is, and how a line of it is laid.
-const LAYERS: [(&str, Lay); 5] = [
-    ("tcp", |_, nodes| Box::new(Tcp::between(nodes, ""))),
+const LAYERS: [(&str, Lay); 6] = [
+    ("tcp", |_, nodes| Box::new(Tcp::between(nodes, "?tls=off"))),
+    ("tcp+tls", |_, nodes| Box::new(Tcp::between(nodes, "?tls=require"))),
     ("udp", |_, nodes| Box::new(Udp::between(nodes, ""))),
     ("ltp", |_, nodes| Box::new(Udp::bare_ltp(nodes, 1_000_000))),
     ("serial", |at, nodes| Box::new(Serial::between(at, nodes, "?baud=4000000"))),

@@ -115,7 +115,7 @@ fn wireshark_finds_bundles_and_nothing_malformed_in_what_agents_say() {
     let (folders, nodes) = hub_and_clinic();
     let [caller, called] = nodes.each_ref().map(|node| node.agent(ANY_PORT));
     let recording = Recording::of(called.port());
-    nodes[0].verb(&["peer", "add", &format!("tcp://127.0.0.1:{}", recording.port)]).done();
+    nodes[0].verb(&["peer", "add", &format!("tcp://127.0.0.1:{}?tls=off", recording.port)]).done();
     exchange(folders.path(), &nodes, 300_000);
     caller.stop();
     called.stop();

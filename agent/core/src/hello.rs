@@ -1,7 +1,8 @@
 //! Who is at the other end: the exchange that opens every contact (`docs/contact.md`).
 //!
 //! Each side sends a signed Hello with a nonce, and answers the other's nonce in a second one. A neighbor whose key is
-//! the one trusted for its name, and who answered our nonce, is authenticated; nobody else learns what we hold.
+//! the one trusted for its name, and who answered our nonce, is authenticated, unless it told the layer below another
+//! name; nobody else learns what we hold.
 
 use bundle_format::CheckedBundle;
 
@@ -127,7 +128,10 @@ impl Agent {
         let Some(contact) = self.contacts.get(&id) else { return Ok(()) };
         let Some(claim) = &contact.claim else { return Ok(()) };
         let trusted = self.config.trusted_key(store.view(), &claim.node)? == Some(claim.key);
-        let standing = match (trusted, claim.fresh) {
+        // A layer that encrypts has proved the declared node ID: somebody else's Hello there was passed on by whoever sits
+        // between the two, and can read along.
+        let is_passed_on = contact.declared.as_ref().is_some_and(|declared| *declared != claim.node);
+        let standing = match (trusted && !is_passed_on, claim.fresh) {
             (true, true) => Standing::Authenticated,
             // The proof is on its way: the deadline decides if it is not.
             (true, false) => return Ok(()),

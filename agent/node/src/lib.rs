@@ -12,6 +12,7 @@ mod client;
 mod clock;
 mod contact;
 mod contacts;
+mod credentials;
 mod declined;
 mod driver;
 mod engine;

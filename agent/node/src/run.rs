@@ -4,12 +4,13 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapters::{Adapters, Address, ListenError, Listener};
+use adapters::{Adapters, Address, ListenError, Listener, TlsError};
 use convergence_layer::CloseReason;
 use thiserror::Error;
 use tokio::net::UnixStream;
 use tokio::time::Instant;
 
+use crate::credentials::Trust;
 use crate::driver::DriverError;
 use crate::engine::{Engine, EngineError};
 use crate::home::{Home, HomeError, HomeLock, SocketPath};
@@ -50,6 +51,9 @@ pub enum RunError {
     /// Where it was to listen.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The key with which it encrypts.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 impl From<HomeError> for RunError {
@@ -77,7 +81,9 @@ pub async fn run(
         lock = take_lock(&home) => lock?,
         () = &mut shutdown => return Ok(()),
     };
-    let adapters = Arc::new(Adapters::new(&home.config().local()));
+    let trust = Trust::default();
+    let adapters = Adapters::new(&home.config().local()).with_credentials(trust.credentials(&home))?;
+    let adapters = Arc::new(adapters);
     let mut listeners = Vec::new();
     for address in if options.listen.is_empty() { &home.config().listen } else { &options.listen } {
         listeners.push(adapters.listen(address).await?);
@@ -86,6 +92,7 @@ pub async fn run(
     let urls: Vec<String> = listening.iter().map(ToString::to_string).collect();
     let mut engine = Engine::start(&home, lock)?;
     let node = Arc::clone(&engine.node);
+    trust.begin(&node.ground);
     node.listening.get_or_init(|| urls.clone());
     let (_socket, listener) = SocketPath::bind(&home)?;
     let api = tokio::spawn(local_api::serve(Arc::clone(&node), listener));
@@ -111,7 +118,8 @@ pub async fn run(
     api.abort();
     // Cancelled on purpose.
     let _ = api.await;
-    drop(node);
+    // They know the store, which the engine closes.
+    drop((node, adapters, trust));
     match fault {
         Some(fault) => Err(fault.into()),
         None => Ok(engine.stop().await?),

@@ -90,6 +90,7 @@ fn contacts(node: &Node) -> Vec<ContactReport> {
             rate_out: shown.rate_out,
             rate_in: shown.rate_in,
             round_trip_ms: shown.round_trip.map(ms),
+            security: shown.security.map(str::to_owned),
             fault: shown.fault,
         }
     })

@@ -11,18 +11,21 @@ use thiserror::Error;
 
 use crate::host_port::HostPort;
 use crate::ltp_address::LtpAddress;
+use crate::tcp_address::TcpAddress;
 use crate::udp_address::UdpAddress;
 
 /// What addresses begin with, for messages.
 const SCHEMES: &str = "tcp://, udp://, ltp://, stcp://, mtcp://, serial://, pipe:";
 /// The longest command: longer ones belong into a file.
 const COMMAND_OCTETS_MAX: usize = 1_000;
+/// The settings that there are, for messages.
+const SETTINGS: &str = "tcp has tls=offer, tls=require, tls=off and tls=ca; udp has mtu, rate, ltp, plain and extension, ltp has engine, own, mtu and rate (docs/udp.md)";
 
 /// One end of a link, and the layer that it is reached by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
     /// TCPCLv4 (RFC 9174).
-    Tcp(HostPort),
+    Tcp(TcpAddress),
     /// UDPCL (draft-ietf-dtn-udpcl-04).
     Udp(UdpAddress),
     /// LTP over UDP without UDPCL (RFC 5326).
@@ -50,7 +53,7 @@ pub enum AddressError {
     #[error("'{0}' has a port that is not a number from 0 to 65535")]
     Port(String),
     /// A setting behind the question mark is of no use.
-    #[error("'{0}' has a setting that its layer does not know, or a value that it cannot have")]
+    #[error("'{0}' has a setting that its layer does not know, or a value that it cannot have; {SETTINGS}")]
     Setting(String),
     /// The settings of a serial line.
     #[error("'{0}': {1}")]
@@ -71,7 +74,10 @@ impl Address {
     /// Whether it is one that a contact can be opened with; the system's choice of a port is none.
     pub fn check_dialled(&self) -> Result<(), AddressError> {
         match self {
-            Self::Tcp(place) | Self::Stcp(place) | Self::Mtcp(place) if place.port() == 0 => {
+            Self::Tcp(address) if address.place().port() == 0 => {
+                Err(AddressError::NotDialled(self.to_string()))
+            }
+            Self::Stcp(place) | Self::Mtcp(place) if place.port() == 0 => {
                 Err(AddressError::NotDialled(self.to_string()))
             }
             Self::Udp(address) if address.place().port() == 0 => {
@@ -97,7 +103,10 @@ impl Address {
     /// The place of a TCPCL listener, where the host is a number: what can be announced on a local network.
     pub fn tcpcl_place(&self) -> Option<SocketAddr> {
         match self {
-            Self::Tcp(place) => place.host().parse().ok().map(|ip: IpAddr| (ip, place.port()).into()),
+            Self::Tcp(address) => {
+                let place = address.place();
+                place.host().parse().ok().map(|ip: IpAddr| (ip, place.port()).into())
+            }
             _ => None,
         }
     }
@@ -111,7 +120,7 @@ impl FromStr for Address {
             return read_command(command).map(Self::Pipe).map_err(|error| error.about(text));
         }
         match text.split_once("://") {
-            Some(("tcp", place)) => HostPort::parse(place, tcpcl::PORT).map(Self::Tcp),
+            Some(("tcp", place)) => TcpAddress::parse(place).map(Self::Tcp),
             Some(("ltp", address)) => LtpAddress::parse(address).map(Self::Ltp),
             Some(("udp", address)) => UdpAddress::parse(address).map(Self::Udp),
             Some(("serial", line)) => {
@@ -151,7 +160,7 @@ impl AddressError {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp(place) => write!(f, "tcp://{place}"),
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
             Self::Ltp(address) => write!(f, "ltp://{address}"),
             Self::Udp(address) => write!(f, "udp://{address}"),
             Self::Serial(settings) => write!(f, "serial://{settings}"),
@@ -179,6 +188,10 @@ mod tests {
             ("udp://hub?rate=9000&extension=-3&mtu=1500", "udp://hub:4556?mtu=1500&rate=9000&extension=-3"),
             ("udp://hub/?plain=yes&ltp=large", "udp://hub:4556?ltp=large&plain=yes"),
             ("tcp://[2001:db8::1]", "tcp://[2001:db8::1]:4556"),
+            ("tcp://hub?tls=offer", "tcp://hub:4556"),
+            ("tcp://hub?tls=require", "tcp://hub:4556?tls=require"),
+            ("tcp://hub:1?tls=off", "tcp://hub:1?tls=off"),
+            ("tcp://[::1]?&tls=ca&", "tcp://[::1]:4556?tls=ca"),
             ("serial:///dev/ttyUSB0?rate=960&baud=9600", "serial:///dev/ttyUSB0?baud=9600"),
             ("stcp://ION.example.org", "stcp://ion.example.org:4556"),
             ("mtcp://[::1]:16162/", "mtcp://[::1]:16162"),
@@ -194,7 +207,11 @@ mod tests {
         let scheme = |text: &str| AddressError::Scheme(text.into());
         let host = |text: &str| AddressError::Host(text.into());
         let port = |text: &str| AddressError::Port(text.into());
+        let setting = |text: &str| AddressError::Setting(text.into());
         for (text, error) in [
+            ("tcp://hub?tls=maybe", setting("tcp://hub?tls=maybe")),
+            ("tcp://hub?tls", setting("tcp://hub?tls")),
+            ("tcp://hub?speed=9", setting("tcp://hub?speed=9")),
             ("192.0.2.7:4556", scheme("192.0.2.7:4556")),
             ("smoke://hub", scheme("smoke://hub")),
             ("tcp://", host("tcp://")),

@@ -12,6 +12,7 @@ mod ltp_address;
 mod program;
 mod serial_line;
 mod tcp;
+mod tcp_address;
 mod udp;
 mod udp_address;
 
@@ -19,7 +20,10 @@ pub use self::address::{Address, AddressError};
 pub use self::host_port::HostPort;
 pub use self::listener::{ListenError, Listener};
 pub use self::ltp_address::LtpAddress;
+pub use self::tcp::Credentials;
+pub use self::tcp_address::{TcpAddress, TlsUse};
 pub use self::udp_address::UdpAddress;
+pub use tcpcl::tls::{Files, TlsError, TrustedKeys, WallClock};
 
 use convergence_layer::Link;
 use framed::framing::Framing;
@@ -62,10 +66,16 @@ impl Adapters {
         }
     }
 
+    /// With these, links of layers that can are encrypted; without, none is.
+    pub fn with_credentials(mut self, credentials: Credentials) -> Result<Self, TlsError> {
+        self.tcp = self.tcp.with_credentials(credentials)?;
+        Ok(self)
+    }
+
     /// Opens a contact. May be dropped while it waits, which may be for as long as nobody is at the other end of a line.
     pub async fn dial(&self, address: &Address) -> Result<Link, Unreachable> {
         match address {
-            Address::Tcp(place) => self.tcp.dial(place).await,
+            Address::Tcp(address) => self.tcp.dial(address).await,
             Address::Udp(address) => self.udp.dial(address).await,
             Address::Ltp(address) => self.udp.dial_ltp(address).await,
             Address::Serial(settings) => self.serial.dial(settings).await,
@@ -87,7 +97,7 @@ impl Adapters {
     /// Waits for neighbors at an address of this machine; port 0 takes any free one.
     pub async fn listen(&self, address: &Address) -> Result<Listener, ListenError> {
         match address {
-            Address::Tcp(place) => self.tcp.listen(place).await.map(Listener::Tcp),
+            Address::Tcp(address) => self.tcp.listen(address).await.map(Listener::Tcp),
             Address::Udp(address) => self.udp.listen(address).await.map(Listener::Udp),
             Address::Ltp(address) => self.udp.listen_ltp(address).await.map(Listener::Udp),
             Address::Serial(_) | Address::Pipe(_) => {

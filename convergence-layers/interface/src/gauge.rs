@@ -27,6 +27,8 @@ pub struct Reading {
     pub rate_in: u64,
     /// The round trip, where the layer measures one.
     pub round_trip: Option<Duration>,
+    /// What encrypts the link, where something does.
+    pub security: Option<&'static str>,
     /// What the neighbor did last that its protocol forbids, or that went wrong on the link without ending it.
     pub fault: Option<String>,
 }
@@ -61,6 +63,11 @@ impl Gauge {
     /// A round trip was measured, or estimated anew.
     pub fn round_trip(&self, round_trip: Duration) {
         self.lock().shown.round_trip = Some(round_trip);
+    }
+
+    /// The link is encrypted from now on.
+    pub fn secured(&self, by: &'static str) {
+        self.lock().shown.security = Some(by);
     }
 
     /// Something went wrong that does not end the link. Control characters are left out: it may quote the neighbor.
@@ -124,10 +131,12 @@ mod tests {
         gauge.read(70);
         gauge.repeated(500);
         gauge.round_trip(Duration::from_millis(40));
+        gauge.secured("TLS 1.3");
         gauge.fault("it said \u{7}nonsense");
         let shown = gauge.reading();
         assert_eq!((shown.octets_out, shown.octets_in, shown.octets_again), (1500, 70, 500));
         assert_eq!(shown.round_trip, Some(Duration::from_millis(40)));
+        assert_eq!(shown.security, Some("TLS 1.3"));
         assert_eq!(shown.fault.as_deref(), Some("it said nonsense"));
         assert!(shown.rate_out > shown.rate_in);
     }

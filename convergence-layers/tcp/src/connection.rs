@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use convergence_layer::{Control, Event, Gauge, Link, Outgoing};
-use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{self, Instant};
 
 use crate::session::Session;
 use crate::timers::GRACE;
+use crate::tls::{Peer, Security};
+use crate::wire::Wire;
 
 /// Events, and outgoing octets, that wait in a channel.
 const CHANNEL_DEPTH: usize = 64;
@@ -36,7 +37,7 @@ const LINGER_OCTETS_MAX: usize = 1024 * 1024;
 
 /// One TCP connection with its session, and our ends of its link.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    wire: Wire,
     session: Session,
     input: BytesMut,
     /// Whether the last read took all that it had room for.
@@ -57,7 +58,7 @@ pub(crate) fn spawn(stream: TcpStream, session: Session) -> Link {
     let (agent_control, control) = mpsc::unbounded_channel();
     let gauge = Arc::new(Gauge::default());
     let connection = Connection {
-        stream,
+        wire: Wire::new(stream, Arc::clone(&gauge)),
         session,
         input: BytesMut::new(),
         is_bulk: false,
@@ -88,6 +89,7 @@ impl Connection {
     /// Does once whatever can be done without waiting. Says whether there was anything.
     fn turn(&mut self) -> bool {
         let mut is_busy = self.take_decisions();
+        is_busy |= self.secure();
         is_busy |= self.hand_over_events();
         is_busy |= self.read();
         is_busy |= self.take_outgoing();
@@ -137,10 +139,9 @@ impl Connection {
             self.input.reserve(size);
         }
         let room = self.input.capacity() - self.input.len();
-        match self.stream.try_read_buf(&mut self.input) {
+        match self.wire.try_read(&mut self.input) {
             Ok(0) => self.session.connection_lost("the neighbor closed the connection"),
             Ok(octets) => {
-                self.gauge.read(octets as u64);
                 self.is_bulk = octets == room || self.is_bulk && octets >= READ;
                 self.session.receive(now(), &mut self.input);
             }
@@ -166,9 +167,8 @@ impl Connection {
     fn write(&mut self) -> bool {
         let mut is_busy = false;
         while self.session.waiting() > 0 {
-            match write_some(&self.stream, &self.session) {
+            match write_some(&mut self.wire, &self.session) {
                 Ok(octets) => {
-                    self.gauge.wrote(octets as u64);
                     self.session.written(now(), octets);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -179,14 +179,47 @@ impl Connection {
             }
             is_busy = true;
         }
-        is_busy
+        match self.wire.try_flush() {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => {
+                self.session.connection_lost(&broken(&error));
+                true
+            }
+            _ => is_busy,
+        }
+    }
+
+    /// Goes on with the TLS handshake where it is its turn.
+    fn secure(&mut self) -> bool {
+        if !self.session.wants_tls() || self.session.waiting() > 0 {
+            return false;
+        }
+        match self.shake_hands() {
+            Ok(peer) => {
+                self.gauge.secured("TLS 1.3");
+                self.session.secured(now(), peer);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            Err(error) => self.session.connection_lost(&format!("the TLS handshake failed: {error}")),
+        }
+        true
+    }
+
+    fn shake_hands(&mut self) -> io::Result<Peer> {
+        if !self.wire.is_tunnelled() {
+            let (Security::Offered(tls) | Security::Required(tls)) = &self.session.options.security else {
+                return Err(ErrorKind::Unsupported.into());
+            };
+            let host = self.session.options.host.as_deref();
+            self.wire.begin_tls(tls, (self.session.role, host), self.input.split())?;
+        }
+        self.wire.shake_hands()
     }
 
     /// Sleeps until there is something to do.
     async fn wait(&mut self) {
         let deadline = self.session.poll_timeout().map(Instant::from_std);
         tokio::select! {
-            () = ready(&self.stream, &self.session) => {}
+            () = ready(&self.wire, &self.session) => {}
             () = room(&self.events, self.session.has_events()) => {}
             control = self.control.recv(), if !self.is_link_dropped => match control {
                 Some(control) => self.session.decide(now(), control),
@@ -210,19 +243,19 @@ impl Connection {
 
     /// Says the last words, closes the connection, and hands over the last events.
     async fn finish(self) {
-        let Self { mut stream, mut session, input, events, outgoing, control, .. } = self;
+        let Self { mut wire, mut session, input, events, outgoing, control, .. } = self;
         // An agent that waits for room to send must learn that there will be none, or it never takes the last events.
         drop((input, outgoing, control));
         let last_events: Vec<Event> = std::iter::from_fn(|| session.poll_event()).collect();
         let close = async {
             // A neighbor that takes nothing, or sends without end, is not waited for.
-            let _ = time::timeout(GRACE, flush(&stream, &mut session)).await;
+            let _ = time::timeout(GRACE, flush(&mut wire, &mut session)).await;
             // §4.1: closed with FIN. Octets that nobody reads would make the kernel send RST instead, which could
             // overtake our last words.
-            if stream.shutdown().await.is_ok() {
-                let _ = time::timeout(LINGER, drain(&stream)).await;
+            if wire.shutdown().await.is_ok() {
+                let _ = time::timeout(LINGER, wire.drain(LINGER_OCTETS_MAX)).await;
             }
-            drop(stream);
+            drop(wire);
         };
         let hand_over = async {
             for event in last_events {
@@ -244,22 +277,16 @@ fn broken(error: &io::Error) -> String {
     format!("the connection broke: {error}")
 }
 
-fn write_some(stream: &TcpStream, session: &Session) -> io::Result<usize> {
+fn write_some(wire: &mut Wire, session: &Session) -> io::Result<usize> {
     let mut slices = [IoSlice::new(&[]); SLICES];
     let filled = session.slices(&mut slices);
-    stream.try_write_vectored(slices.get(..filled).unwrap_or_default())
+    wire.try_write(slices.get(..filled).unwrap_or_default())
 }
 
 /// Until the socket can do something that the session wants.
-async fn ready(stream: &TcpStream, session: &Session) {
-    let interest = match (session.takes_octets(), session.waiting() > 0) {
-        (true, true) => Interest::READABLE | Interest::WRITABLE,
-        (true, false) => Interest::READABLE,
-        (false, true) => Interest::WRITABLE,
-        (false, false) => return std::future::pending().await,
-    };
-    // An error shows again when the socket is next used.
-    let _ = stream.ready(interest).await;
+async fn ready(wire: &Wire, session: &Session) {
+    let shakes_hands = session.wants_tls() && wire.is_tunnelled();
+    wire.ready(session.takes_octets() || shakes_hands, session.waiting() > 0).await;
 }
 
 /// Until an event could be handed over.
@@ -276,28 +303,19 @@ async fn sleep_until(deadline: Option<Instant>) {
     }
 }
 
-async fn flush(stream: &TcpStream, session: &mut Session) -> io::Result<()> {
+async fn flush(wire: &mut Wire, session: &mut Session) -> io::Result<()> {
     while session.waiting() > 0 {
-        stream.writable().await?;
-        match write_some(stream, session) {
+        match write_some(wire, session) {
             Ok(octets) => session.written(now(), octets),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => wire.writable().await?,
             Err(error) => return Err(error),
         }
     }
-    Ok(())
-}
-
-async fn drain(stream: &TcpStream) -> io::Result<()> {
-    let mut scrap = vec![0; 16 * 1024];
-    let mut left = LINGER_OCTETS_MAX;
-    while left > 0 {
-        stream.readable().await?;
-        match stream.try_read(&mut scrap) {
-            Ok(0) => return Ok(()),
-            Ok(octets) => left = left.saturating_sub(octets),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+    wire.say_closed();
+    while wire.holds_octets() {
+        match wire.try_flush() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => wire.writable().await?,
+            done => done?,
         }
     }
     Ok(())

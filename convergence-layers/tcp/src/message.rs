@@ -12,6 +12,9 @@ pub const MAGIC: [u8; 4] = *b"dtn!";
 /// The version of the protocol that this crate speaks.
 pub const VERSION: u8 = 4;
 
+/// Flag of a contact header: this side can do TLS.
+pub const CAN_TLS: u8 = 0x01;
+
 /// Type of `XFER_SEGMENT` (RFC 9174 §5.2.2).
 pub const XFER_SEGMENT: u8 = 0x01;
 /// Type of `XFER_ACK` (RFC 9174 §5.2.3).
@@ -39,7 +42,7 @@ pub const REPLY: u8 = 0x01;
 pub struct ContactHeader {
     /// The version of the protocol.
     pub version: u8,
-    /// Bit 0 is `CAN_TLS`; the others are reserved and ignored.
+    /// [`CAN_TLS`]; the other bits are reserved and ignored.
     pub flags: u8,
 }
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::extension::{self, ItemError};
-use crate::message::{ContactHeader, SessInit, VERSION};
+use crate::message::{CAN_TLS, ContactHeader, SessInit, VERSION};
 use crate::options::Options;
+use crate::tls::Security;
 
 /// Which side opened the TCP connection (RFC 9174 §2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,17 +33,27 @@ pub enum NegotiationError {
     /// The neighbor takes only segments that would be mostly heads.
     #[error("the neighbor takes segments of at most {0} octets, and we send none below 256")]
     SegmentMru(u64),
+    /// It does not offer TLS, or somebody on the way took its offer out.
+    #[error("the neighbor does not offer TLS, which is required here")]
+    NoTls,
     /// Its session extension items cannot be read or complied with.
     #[error("the neighbor's SESS_INIT cannot be used: {0}")]
     Extensions(#[from] ItemError),
 }
 
 /// Whether the versions in both contact headers are the same (RFC 9174 §4.3).
-///
-/// `CAN_TLS` is not looked at: ours is 0, so that TLS is never negotiated, and a session without it is acceptable to us.
-/// A neighbor to which it is not says so with `SESS_TERM`.
 pub fn is_our_version(header: ContactHeader) -> bool {
     header.version == VERSION
+}
+
+/// Whether TLS follows the contact headers: both sides have to offer it (RFC 9174 §4.3). A session without it may be
+/// unacceptable to us.
+pub fn negotiate_tls(security: &Security, peer: ContactHeader) -> Result<bool, NegotiationError> {
+    match (security, peer.flags & CAN_TLS != 0) {
+        (Security::Off, _) | (Security::Offered(_), false) => Ok(false),
+        (Security::Required(_), false) => Err(NegotiationError::NoTls),
+        (_, true) => Ok(true),
+    }
 }
 
 /// The parameters of the session from our options and the neighbor's `SESS_INIT`.

@@ -1,4 +1,4 @@
-//! How a session opens: contact headers, then `SESS_INIT`, in both directions (RFC 9174 §4, figures 5 to 10).
+//! How a session opens: contact headers, TLS where both sides offer it, then `SESS_INIT`, in both directions (RFC 9174 §4, figures 5 to 10).
 
 use std::time::Instant;
 
@@ -7,12 +7,13 @@ use convergence_layer::Event;
 
 use crate::decoding::{self, Unread};
 use crate::message::{
-    ContactHeader, KEEPALIVE, Message, SessInit, VERSION, XFER_ACK, XFER_REFUSE, XFER_SEGMENT,
+    CAN_TLS, ContactHeader, KEEPALIVE, Message, SessInit, VERSION, XFER_ACK, XFER_REFUSE, XFER_SEGMENT,
 };
-use crate::negotiation::{self, Role};
+use crate::negotiation::{self, Parameters, Role};
 use crate::reason::{RejectionReason, TerminationReason};
 use crate::sending::Sending;
 use crate::session::{Phase, Session, Violation};
+use crate::tls::{Peer, Security};
 
 impl Session {
     pub(crate) fn step_contact_header(&mut self, input: &mut BytesMut) -> bool {
@@ -44,9 +45,30 @@ impl Session {
             self.end(format!("the neighbor speaks version {} of TCPCL, not {VERSION}", header.version));
             return;
         }
+        match negotiation::negotiate_tls(&self.options.security, header) {
+            Ok(true) => self.phase = Phase::Tls,
+            Ok(false) => self.await_init(),
+            Err(error) => {
+                self.send_term(TerminationReason::ContactFailure);
+                self.end(error.to_string());
+            }
+        }
+    }
+
+    /// §4.6: the active entity speaks first.
+    fn await_init(&mut self) {
         self.phase = Phase::SessInit;
         if self.role == Role::Active {
             self.send_init();
+        }
+    }
+
+    /// The TLS handshake is over (§4.4.3): everything from here on goes through it. `peer` is what the neighbor proved.
+    pub fn secured(&mut self, now: Instant, peer: Peer) {
+        if self.phase == Phase::Tls {
+            self.peer = Some(peer);
+            self.await_init();
+            self.after_step(now);
         }
     }
 
@@ -85,11 +107,11 @@ impl Session {
         if self.role == Role::Passive {
             self.send_init();
         }
-        let parameters = match negotiation::negotiate(&self.options, init) {
+        let parameters = match self.judge_init(init) {
             Ok(parameters) => parameters,
-            Err(error) => {
+            Err(why) => {
                 self.send_term(TerminationReason::ContactFailure);
-                self.end(error.to_string());
+                self.end(why);
                 return;
             }
         };
@@ -104,9 +126,19 @@ impl Session {
         });
     }
 
+    /// The parameters of the session, or in words why there is none.
+    fn judge_init(&self, init: &SessInit<'_>) -> Result<Parameters, String> {
+        if let Some(peer) = &self.peer {
+            // §4.4.4.3: before the parameters are negotiated.
+            peer.check(init.node_id).map_err(|impostor| impostor.to_string())?;
+        }
+        negotiation::negotiate(&self.options, init).map_err(|error| error.to_string())
+    }
+
     pub(crate) fn send_contact_header(&mut self) {
-        // §4.2: CAN_TLS and all reserved flags are 0.
-        self.out.outbox.push_contact_header(ContactHeader { version: VERSION, flags: 0 });
+        // §4.2: all reserved flags are 0.
+        let flags = if matches!(self.options.security, Security::Off) { 0 } else { CAN_TLS };
+        self.out.outbox.push_contact_header(ContactHeader { version: VERSION, flags });
         self.termination.allow();
     }
 
@@ -125,6 +157,8 @@ impl Session {
             // Figures 8 and 9: a timeout while SESS_INIT is awaited ends in [ST].
             self.send_term(TerminationReason::ContactFailure);
             self.end("the neighbor sent no SESS_INIT in time".to_owned());
+        } else if self.phase == Phase::Tls {
+            self.end("the neighbor did not complete the TLS handshake in time".to_owned());
         } else {
             // §4.1: no contact header in time: the connection is closed.
             self.end("the neighbor sent no contact header in time".to_owned());

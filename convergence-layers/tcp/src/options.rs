@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use crate::tls::Security;
+
 /// What a node brings to each session. One value serves all sessions of a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// The node ID that is declared to neighbors, as text; empty to declare none. At most 65,535 octets.
     pub node_id: String,
@@ -23,6 +25,10 @@ pub struct Options {
     pub unanswered_max: usize,
     /// How many bundles we send before the neighbor has answered for the first of them; at least 1.
     pub unacknowledged_max: usize,
+    /// Whether sessions are encrypted, and by whose word the neighbor is who it says.
+    pub security: Security,
+    /// The host by which the neighbor is dialled, where it is: a certificate may carry it (RFC 9174 §4.4.4.2).
+    pub host: Option<String>,
 }
 
 impl Options {
@@ -31,7 +37,7 @@ impl Options {
     pub const SEGMENT_MRU_MIN: u64 = 256;
 
     /// The usual options of a node with this ID: keepalives every 30 seconds, segments of 64 KiB, bundles of up to
-    /// 4 GiB, 10 minutes of idleness, 15 seconds for the contact, 512 bundles under way each way.
+    /// 4 GiB, 10 minutes of idleness, 15 seconds for the contact, 512 bundles under way each way, no TLS.
     pub fn new(node_id: impl Into<String>) -> Self {
         Self {
             node_id: node_id.into(),
@@ -42,6 +48,8 @@ impl Options {
             contact_timeout: Duration::from_secs(15),
             unanswered_max: 512,
             unacknowledged_max: 512,
+            security: Security::Off,
+            host: None,
         }
     }
 

@@ -2,9 +2,9 @@
 //!
 //! The caller's contract, in four kinds of methods:
 //! - *inputs* say what happened: [`Session::receive`], [`Session::take`], [`Session::decide`], [`Session::written`],
-//!   [`Session::connection_lost`], [`Session::link_dropped`], [`Session::timeout_reached`];
+//!   [`Session::secured`], [`Session::connection_lost`], [`Session::link_dropped`], [`Session::timeout_reached`];
 //! - *outputs* are drained after every input: [`Session::poll_event`], [`Session::slices`];
-//! - *questions* tell what to wait for: [`Session::takes_octets`], [`Session::takes_outgoing`],
+//! - *questions* tell what to wait for: [`Session::wants_tls`], [`Session::takes_octets`], [`Session::takes_outgoing`],
 //!   [`Session::poll_timeout`];
 //! - the *end*: once [`Session::is_over`], what is left in the slices is written and the connection closed.
 //!
@@ -29,6 +29,7 @@ use crate::receiving::Receiving;
 use crate::sending::Sending;
 use crate::termination::Termination;
 use crate::timers::{Due, Reading, Stage, Timers};
+use crate::tls::Peer;
 
 /// Events that wait before no more octets are taken. One message makes at most three.
 pub const EVENTS_MAX: usize = 32;
@@ -73,6 +74,8 @@ pub struct Session {
     pub(crate) termination: Termination,
     pub(crate) timers: Timers,
     pub(crate) out: Outputs,
+    /// What the neighbor proved in the TLS handshake, where there was one.
+    pub(crate) peer: Option<Peer>,
     /// Whether nobody is left to hear of events.
     is_link_dropped: bool,
 }
@@ -81,6 +84,8 @@ pub struct Session {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     ContactHeader,
+    /// Its half of the TLS handshake, which is not ours to read.
+    Tls,
     SessInit,
     /// Any message: the session is established.
     Messages,
@@ -100,6 +105,7 @@ impl Session {
             termination: Termination::default(),
             timers: Timers::new(&options, now),
             out: Outputs::default(),
+            peer: None,
             is_link_dropped: false,
             options,
         };
@@ -215,9 +221,15 @@ impl Session {
         self.out.outbox.len()
     }
 
-    /// Whether octets from the neighbor can be taken now. While not, the socket is not to be read.
+    /// Whether the TLS handshake comes next: once the slices are written, every octet from and to the neighbor goes
+    /// through TLS, those that `receive` left included, and [`Session::secured`] tells of its end.
+    pub fn wants_tls(&self) -> bool {
+        self.phase == Phase::Tls
+    }
+
+    /// Whether octets from the neighbor can be taken now. While not, the socket is not to be read for them.
     pub fn takes_octets(&self) -> bool {
-        self.phase != Phase::Over && self.reading() == Reading::Now
+        !matches!(self.phase, Phase::Tls | Phase::Over) && self.reading() == Reading::Now
     }
 
     /// Whether the agent's next [`Outgoing`] can be taken now.
@@ -246,7 +258,7 @@ impl Session {
     fn next_due(&self) -> Option<(Instant, Due)> {
         let outbox_is_empty = self.out.outbox.is_empty();
         match self.phase {
-            Phase::ContactHeader | Phase::SessInit => self.timers.next(Stage::Opening),
+            Phase::ContactHeader | Phase::Tls | Phase::SessInit => self.timers.next(Stage::Opening),
             Phase::Messages if self.termination.is_ending() => {
                 self.timers.next(Stage::Ending { outbox_is_empty })
             }
@@ -256,7 +268,7 @@ impl Session {
     }
 
     /// What follows from any input: segments where there is room again, the end where all is done.
-    fn after_step(&mut self, now: Instant) {
+    pub(crate) fn after_step(&mut self, now: Instant) {
         if self.phase == Phase::Messages {
             self.sending.form_segments(&mut self.out);
             if self.sending.is_exhausted() {

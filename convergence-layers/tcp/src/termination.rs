@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::message::{Message, REPLY};
 use crate::reason::TerminationReason;
-use crate::session::Session;
+use crate::session::{Phase, Session};
 
 /// Which `SESS_TERM` have been exchanged.
 #[derive(Debug, Default)]
@@ -65,7 +65,10 @@ impl Session {
     pub(crate) fn send_term(&mut self, reason: TerminationReason) {
         // §6.1: a contact header goes first, always.
         if self.termination.is_allowed && !self.termination.is_ending() {
-            self.out.outbox.push(&Message::Term { flags: 0, reason: reason.code() });
+            // §4.4.3: while the handshake lasts there is no session that could be terminated.
+            if self.phase != Phase::Tls {
+                self.out.outbox.push(&Message::Term { flags: 0, reason: reason.code() });
+            }
             self.termination.ours = Some(reason);
         }
     }

@@ -183,7 +183,7 @@ fn links(report: &Report) -> Option<String> {
     if report.contacts.is_empty() {
         return None;
     }
-    let headings = ["LINK", "UP", "OUT", "IN", "SENT AGAIN", "ROUND TRIP"];
+    let headings = ["LINK", "UP", "OUT", "IN", "SENT AGAIN", "ROUND TRIP", "ENCRYPTED BY"];
     Some(table(&headings, report.contacts.iter().map(link)))
 }
 
@@ -197,6 +197,7 @@ fn link(contact: &ContactReport) -> Vec<String> {
         moved(contact.octets_in, contact.rate_in),
         if contact.octets_again == 0 { String::new() } else { format!("{again} %") },
         contact.round_trip_ms.map(|ms| format!("{ms} ms")).unwrap_or_default(),
+        contact.security.clone().unwrap_or_default(),
     ]
 }
 

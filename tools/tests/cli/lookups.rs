@@ -43,7 +43,7 @@ fn peers_are_added_listed_and_removed() {
     node.ok(["peer", "rm", "tcp://192.0.2.7"]);
     assert_eq!(node.ok(["peer", "ls"]), "");
     node.fails(1, ["peer", "rm", "tcp://192.0.2.7"]);
-    for wrong in ["192.0.2.7", "smoke://x", "tcp://", "tcp://x:99999"] {
+    for wrong in ["192.0.2.7", "smoke://x", "tcp://x?tls=maybe", "tcp://", "tcp://x:99999"] {
         node.fails(2, ["peer", "add", wrong]);
     }
 }

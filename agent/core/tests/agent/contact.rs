@@ -56,6 +56,20 @@ fn what_is_new_during_a_contact_goes_at_once_and_not_back() {
 }
 
 #[test]
+fn a_hello_that_somebody_passes_on_authenticates_nobody() {
+    // Who sits between a and b has ended the encryption towards both, under a name of its own.
+    let (mut a, b) = friends();
+    let id = a.transmit(order("dtn://c/inbox"), b"for c");
+    let pair = Pair::meet_as(a, b, [eid("dtn://middle/"), eid("dtn://middle/")]);
+    let standings = pair.told.iter().filter_map(|(_, notice)| match notice {
+        Notice::NeighborKnown { standing, .. } => Some(*standing),
+        _ => None,
+    });
+    assert_eq!(standings.collect::<Vec<_>>(), [Standing::Foreign, Standing::Foreign]);
+    assert!(!pair.b.has(&id));
+}
+
+#[test]
 fn strangers_get_only_what_is_addressed_to_them() {
     let (mut a, b) = (Node::new("a"), Node::new("b"));
     let theirs = a.transmit(order("dtn://b/inbox"), b"for b");

@@ -59,7 +59,10 @@ pub(crate) async fn run(node: &Arc<Node>, link: Link, url: &str, opener: Opener)
 async fn run_to_end(node: &Arc<Node>, mut link: Link, url: &str, opener: Opener) -> ContactEnd {
     let opened = match opened(&mut link).await {
         Ok(opened) => opened,
-        Err(reason) => return ContactEnd::before_it_began(reason),
+        Err(reason) => {
+            tracing::info!(link = url, reason, "a contact did not come about");
+            return ContactEnd::before_it_began(reason);
+        }
     };
     let declared = opened.declared;
     let id = node.next_contact();

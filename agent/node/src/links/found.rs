@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapters::{Adapters, Address, HostPort};
+use adapters::{Adapters, Address, TcpAddress};
 use agent_core::config::Carry;
 use discovery::{Offer, SERVICES_MAX, Search, SearchError};
 use tokio::sync::watch;
@@ -115,10 +115,13 @@ impl Found {
         let mut new = 0;
         for (name, places) in services {
             let at: Vec<Address> =
-                places.into_iter().map(|place| Address::Tcp(HostPort::from(place))).collect();
+                places.into_iter().map(|place| Address::Tcp(TcpAddress::of(place.into()))).collect();
             if let Some(dialled) = self.running.get(&name) {
                 dialled.addresses.send_replace(at);
-            } else if !at.iter().any(|address| configured.contains(address)) {
+            } else if !at
+                .iter()
+                .any(|found| configured.iter().any(|peer| peer.tcpcl_place() == found.tcpcl_place()))
+            {
                 new += 1;
                 self.dial(name, at, new);
             }

@@ -203,6 +203,8 @@ pub struct ContactReport {
     pub rate_in: u64,
     /// The link's round trip, where its layer measures one.
     pub round_trip_ms: Option<u64>,
+    /// What encrypts the link, where something does.
+    pub security: Option<String>,
     /// What the neighbor did last that its protocol forbids, or that went wrong on the link without ending it.
     pub fault: Option<String>,
 }

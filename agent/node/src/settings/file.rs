@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use adapters::{Address, AddressError};
+use adapters::{Address, AddressError, Files};
 use agent_core::config::{Carry, ForeignNeighbor, Stance};
 use bundle_format::{Eid, PublicKey};
 use serde::Deserialize;
@@ -22,6 +22,9 @@ const KEYS: &[&str] = &[
     "listen",
     "peers",
     "discovery",
+    "tls_ca",
+    "tls_certificate",
+    "tls_key",
     "carry",
     "strangers",
     "unsigned",
@@ -56,6 +59,9 @@ struct Raw {
     #[serde(default)]
     peers: Vec<Text>,
     discovery: Option<bool>,
+    tls_ca: Option<Text>,
+    tls_certificate: Option<Text>,
+    tls_key: Option<Text>,
     carry: Option<Text>,
     strangers: Option<Text>,
     unsigned: Option<Text>,
@@ -93,9 +99,9 @@ struct RawForeign {
     groups: Vec<Text>,
 }
 
-/// Reads the text of a file; its path is for the error only.
+/// Reads the text of a file. Its path is for errors, and for the files that it names: they lie beside it.
 pub(crate) fn read(file: &Path, text: &str) -> Result<Settings, ConfigError> {
-    settings(text).map_err(|(offset, fault)| ConfigError {
+    settings(text, file.parent().unwrap_or(Path::new(""))).map_err(|(offset, fault)| ConfigError {
         file: file.to_owned(),
         line: 1 + text.bytes().take(offset).filter(|octet| *octet == b'\n').count(),
         fault,
@@ -105,7 +111,7 @@ pub(crate) fn read(file: &Path, text: &str) -> Result<Settings, ConfigError> {
 /// A fault and the offset at which it stands.
 pub(super) type At<T> = Result<T, (usize, ConfigFault)>;
 
-fn settings(text: &str) -> At<Settings> {
+fn settings(text: &str, folder: &Path) -> At<Settings> {
     check_keys(text)?;
     let raw: Raw = toml::from_str(text).map_err(|error| syntax(&error))?;
     let mut settings = Settings::of(eid("node", &raw.node).and_then(|eid| node_id("node", &raw.node, eid))?);
@@ -114,6 +120,7 @@ fn settings(text: &str) -> At<Settings> {
     read_quantities(&raw, &mut settings)?;
     read_custody(&raw, &mut settings)?;
     read_neighbors(&raw, &mut settings)?;
+    settings.tls = read_files(&raw, folder)?;
     settings.policies = read_policies(&raw.policy)?;
     Ok(settings)
 }
@@ -320,6 +327,23 @@ fn read_neighbors(raw: &Raw, settings: &mut Settings) -> At<()> {
     Ok(())
 }
 
+/// The files of an authority: all of them, or none.
+fn read_files(raw: &Raw, folder: &Path) -> At<Option<Files>> {
+    match (&raw.tls_ca, &raw.tls_certificate, &raw.tls_key) {
+        (Some(authorities), Some(certificate), Some(key)) => Ok(Some(Files {
+            authorities: folder.join(authorities.get_ref()),
+            certificate: folder.join(certificate.get_ref()),
+            key: folder.join(key.get_ref()),
+        })),
+        (None, None, None) => Ok(None),
+        (Some(text), ..) => Err(value("tls_ca", (text, text.get_ref()), ALL_FILES)),
+        (_, Some(text), _) => Err(value("tls_certificate", (text, text.get_ref()), ALL_FILES)),
+        (.., Some(text)) => Err(value("tls_key", (text, text.get_ref()), ALL_FILES)),
+    }
+}
+
+const ALL_FILES: &str = "one of three: tls_ca, tls_certificate and tls_key belong together";
+
 /// The fault of a value that is not allowed.
 pub(super) fn value<T>(
     key: &'static str,
@@ -382,7 +406,7 @@ mod tests {
             .filter_map(|line| line.strip_prefix("# ").filter(|rest| rest.contains(" = ")).or(Some(line)))
             .filter(|line| !line.starts_with("# "))
             .take_while(|line| !line.starts_with("key ="))
-            .filter(|line| !["peers", "ipn", "custodians"].iter().any(|key| line.starts_with(key)))
+            .filter(|line| !["peers", "ipn", "custodians", "tls_"].iter().any(|key| line.starts_with(key)))
             .fold(String::new(), |text, line| text + line + "\n");
         let head = uncommented.rsplit_once("node = \"dtn://hub/\"").unwrap().0;
         assert_eq!(read(Path::new("config.toml"), head).unwrap(), Settings::of(node), "{head}");
@@ -395,7 +419,10 @@ node = "dtn://clinic-3/"
 ipn = 4711
 clock = "untrusted"
 listen = []
-peers = ["tcp://hub", "tcp://[2001:db8::1]:99"]
+peers = ["tcp://hub", "tcp://[2001:db8::1]:99?tls=require"]
+tls_ca = "ca.pem"
+tls_certificate = "node.pem"
+tls_key = "/etc/node.key"
 carry = "wanted"
 strangers = "carry"
 unsigned = "deliver"
@@ -415,7 +442,11 @@ log = "debug"
 node = "ipn:7.0"
 groups = ["dtn://all/~updates"]
 "#;
-        let settings = read(Path::new("config.toml"), text).unwrap();
+        let settings = read(Path::new("home/config.toml"), text).unwrap();
+        let files = settings.tls.unwrap();
+        assert_eq!(files.authorities, Path::new("home/ca.pem"));
+        assert_eq!(files.key, Path::new("/etc/node.key"));
+        assert_eq!(settings.peers[1].to_string(), "tcp://[2001:db8::1]:99?tls=require");
         assert_eq!(settings.ipn, Some(Eid::ipn(0, 4711, 0)));
         assert_eq!(settings.clock, ClockStance::Untrusted);
         assert!(settings.listen.is_empty());
@@ -457,6 +488,8 @@ groups = ["dtn://all/~updates"]
             ("lifetime_max = \"1y\"", "a duration such as"),
             ("listen = [\"tcp://[::]:4556\",\n \"4557\"]", "names no layer that packmule has"),
             ("peers = [\"tcp://hub:0\"]", "a port is a number from 1"),
+            ("listen = [\"tcp://[::]?tls=maybe\"]", "tls=require"),
+            ("tls_key = \"node.key\"", "belong together"),
             ("ipn = 0", "from 1 to 4294967295"),
             ("hop_limit = 0", "from 1 to 255"),
             ("hop_limit = 256", "256"),

@@ -9,7 +9,7 @@ mod policies;
 mod quantity;
 mod template;
 
-use adapters::{Address, Local};
+use adapters::{Address, Files, Local};
 use agent_core::config::{CardSettings, Carry, Config, ForeignNeighbor, Stance};
 use agent_core::routing::Policies;
 use bundle_format::{Eid, Limits, NodeKey, Profile, PublicKey};
@@ -35,6 +35,8 @@ pub struct Settings {
     pub peers: Vec<Address>,
     /// Whether nodes on the local network may be looked for.
     pub discovery: Discovery,
+    /// Certificates of an authority, for links that ask for it.
+    pub tls: Option<Files>,
     /// What is carried for others.
     pub carry: Carry,
     /// Bundles signed by keys that nobody trusts.
@@ -114,6 +116,7 @@ impl Settings {
             listen: vec!["tcp://[::]:4556".parse().expect("a valid constant")],
             peers: Vec::new(),
             discovery: Discovery::Allowed,
+            tls: None,
             carry: Carry::All,
             strangers: Stance::Refuse,
             unsigned: Stance::Refuse,

@@ -18,6 +18,7 @@ node = "@NODE@"
 # clock = "auto"
 
 # Where neighbors may connect. Port 0 takes a free one; [] listens nowhere. Datagrams: udp://[::]:4556.
+# Over TCP, TLS is used with every neighbor that can; behind an address, ?tls=require takes no other, ?tls=off never uses it, and ?tls=ca takes certificates of an authority.
 # listen = ["tcp://[::]:4556"]
 
 # Nodes to keep a contact with, besides those added by 'packmule peer add'. stcp:// and mtcp:// reach nodes that speak nothing better;
@@ -26,6 +27,11 @@ node = "@NODE@"
 
 # Whether this node looks for others on the local network and announces itself there; 'packmule run --no-discovery' does neither.
 # discovery = true
+
+# For ?tls=ca: the authorities that are believed, the certificate of this node and its key, as PEM files; from this folder on.
+# tls_ca = "ca.pem"
+# tls_certificate = "node.pem"
+# tls_key = "node.key"
 
 # What is carried for others: "all" within the quota, or only what is "wanted" here.
 # carry = "all"

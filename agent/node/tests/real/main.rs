@@ -4,6 +4,7 @@
 #[path = "../../../../convergence-layers/serial/tests/devices/cable.rs"]
 mod cable;
 mod datagrams;
+mod encrypted;
 mod layers;
 mod lines;
 mod neighbors;

@@ -7,7 +7,7 @@ use agent_core::output::{Notice, Output};
 use agent_core::refusal::{QuotaOf, Refusal};
 use agent_core::request::Request;
 use agent_core::store::PayloadPlace;
-use bundle_format::{Bundle, Limits, Profile};
+use bundle_format::{Bundle, Eid, Limits, Profile};
 use bytes::Bytes;
 
 use super::{CONTACT, Node, is_custody_signal, message_kind};
@@ -33,14 +33,19 @@ pub(crate) enum Side {
 
 impl Pair {
     pub(crate) fn meet(a: Node, b: Node) -> Self {
+        let names = [&a, &b].map(|node| node.agent.config().node.clone());
+        Self::meet_as(a, b, names)
+    }
+
+    /// They declare these names to the layer below.
+    pub(crate) fn meet_as(a: Node, b: Node, [name_of_a, name_of_b]: [Eid; 2]) -> Self {
         let mut pair = Self { a, b, told: Vec::new(), crossed: 0, said: Vec::new(), closed: false };
         let mut work = VecDeque::new();
-        for side in [Side::A, Side::B] {
-            let declared = Some(pair.node(other(side)).agent.config().node.clone());
+        for (side, declared) in [(Side::A, name_of_b), (Side::B, name_of_a)] {
             let input = Input::ContactOpened {
                 contact: CONTACT,
                 link: "test".into(),
-                declared,
+                declared: Some(declared),
                 transfer_mru: u64::MAX,
                 octets_per_second: None,
             };

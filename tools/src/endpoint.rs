@@ -1,13 +1,10 @@
 //! Nodes and endpoints as people type them: `clinic-3` where an EID is meant, `/inbox` where no endpoint is named.
 
-use agent_node::Client;
+use agent_node::{Client, inbox_of};
 use bundle_format::{Eid, EidError};
 
 use crate::failure::{Failure, Kind};
 use crate::printable::printable;
-
-/// The endpoint of a node that applications and people use unless they name another.
-pub(crate) const INBOX: &str = "inbox";
 
 /// A node ID: `clinic-3`, `dtn://clinic-3/`, `dtn://clinic-3` or `ipn:7.0`.
 pub(crate) fn node(text: &str) -> Result<Eid, Failure> {
@@ -22,16 +19,14 @@ pub(crate) fn node(text: &str) -> Result<Eid, Failure> {
 
 /// Where a bundle goes: a node stands for its inbox, because its administrative endpoint takes no files.
 pub(crate) fn destination(text: &str) -> Result<Eid, Failure> {
-    let hint = "write a node's name, such as clinic-3, an endpoint, such as dtn://clinic-3/inbox, \
+    let hint = "write a node's name, such as clinic-3, an endpoint, such as dtn://clinic-3/inbox or ipn:7.1, \
                 or a group, such as dtn://all/~updates";
     let fault = |why: &str| Failure::usage(format!("'{}' {why}", printable(text))).hint(hint);
-    let eid = if is_name(text) { Eid::dtn(text, INBOX) } else { parsed(text) };
+    let eid = if is_name(text) { Eid::dtn(text, "") } else { parsed(text) };
     match eid {
         Err(error) => Err(fault(&format!("is not an endpoint: {error}"))),
         Ok(Eid::Null) => Err(fault("has no members: nobody would ever get it")),
-        Ok(eid @ Eid::Dtn(_)) if eid.is_node_id() => {
-            eid.with_demux(INBOX).map_err(|error| fault(&error.to_string()))
-        }
+        Ok(eid) if eid.is_node_id() => inbox_of(&eid).ok_or_else(|| fault("has no inbox")),
         Ok(eid) => Ok(eid),
     }
 }
@@ -78,15 +73,22 @@ pub(crate) fn needs_agent(client: &Client, consequence: &str) -> Result<(), Fail
 
 /// An endpoint at which this node receives: `/photos` and nothing at all are its own.
 pub(crate) fn own(text: Option<&str>, own_node: &Eid) -> Result<Eid, Failure> {
-    let demux = match text {
-        None => INBOX,
-        Some(text) => match text.strip_prefix('/') {
-            Some(demux) if !demux.is_empty() => demux,
-            _ => return destination(text),
-        },
+    let demux = match text.map(|text| (text, text.strip_prefix('/'))) {
+        None => None,
+        Some((_, Some(demux))) if !demux.is_empty() => Some(demux),
+        Some((text, _)) => return destination(text),
     };
-    own_node.with_demux(demux).map_err(|error| {
-        Failure::usage(format!("/{} is not an endpoint of this node: {error}", printable(demux)))
+    let endpoint = match demux {
+        None => inbox_of(own_node).ok_or(EidError::NoDemux),
+        Some(demux) => own_node.with_demux(demux),
+    };
+    endpoint.map_err(|error| {
+        let fault =
+            format!("/{} is not an endpoint of {own_node}: {error}", printable(demux.unwrap_or_default()));
+        let numbered = matches!(own_node, Eid::Ipn { .. });
+        let hint =
+            if numbered { "endpoints of this node have numbers, such as /2" } else { "write /photos, say" };
+        Failure::usage(fault).hint(hint)
     })
 }
 
@@ -124,6 +126,10 @@ mod tests {
         for text in ["clinic-3", "dtn://clinic-3", "dtn://clinic-3/", "dtn://clinic-3/inbox"] {
             assert_eq!(destination(text).unwrap().to_string(), "dtn://clinic-3/inbox", "{text}");
         }
+        for text in ["ipn:7.0", "ipn:7.1"] {
+            assert_eq!(destination(text).unwrap().to_string(), "ipn:7.1", "{text}");
+        }
+        assert_eq!(destination("ipn:7.9").unwrap().to_string(), "ipn:7.9");
         assert_eq!(destination("dtn://hub/photos").unwrap().to_string(), "dtn://hub/photos");
         assert_eq!(destination("dtn://all/~updates").unwrap().to_string(), "dtn://all/~updates");
     }
@@ -149,6 +155,15 @@ mod tests {
         assert_eq!(own(None, &hub).unwrap().to_string(), "dtn://hub/inbox");
         assert_eq!(own(Some("/photos"), &hub).unwrap().to_string(), "dtn://hub/photos");
         assert_eq!(own(Some("dtn://all/~updates"), &hub).unwrap().to_string(), "dtn://all/~updates");
+    }
+
+    #[test]
+    fn a_node_with_a_number_has_numbers_for_endpoints() {
+        let numbered = node("ipn:42.0").unwrap();
+        assert_eq!(own(None, &numbered).unwrap().to_string(), "ipn:42.1");
+        assert_eq!(own(Some("/9"), &numbered).unwrap().to_string(), "ipn:42.9");
+        assert_eq!(own(Some("ipn:42.9"), &numbered).unwrap().to_string(), "ipn:42.9");
+        assert!(own(Some("/photos"), &numbered).is_err());
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod driver;
 mod engine;
 mod hashing;
 mod home;
+mod inbox;
 mod intake;
 mod key_file;
 mod leases;
@@ -44,6 +45,7 @@ pub use clock::ClockStance;
 pub use driver::{DriverError, Lost};
 pub use engine::EngineError;
 pub use home::{Home, HomeError, HomeLock};
+pub use inbox::inbox_of;
 pub use key_file::KeyTextError;
 pub use local_api::{
     BundleReport, BundleSummary, Call, ContactReport, Delivery, Explanation, HeardReport, Identity, Imported,

@@ -7,15 +7,13 @@ use agent_core::store::{Partial, StoreError, View};
 use agent_core::time::Now;
 use bundle_format::Eid;
 
+use crate::inbox::inbox_of;
 use crate::links;
 use crate::local_api::{
     ContactReport, HeardReport, NeighborReport, PartialReport, PeerOrigin, PeerReport, QueueReport,
     RefusalCount, Status, StoreReport, identity,
 };
 use crate::node::Node;
-
-/// Where verbs send to and receive from where no endpoint is named.
-const DEFAULT_DEMUX: &str = "inbox";
 
 /// Bundles that are looked at to tell what is owed to all neighbors: a fraction of a second.
 const OWED_LOOKED_MAX: usize = 100_000;
@@ -142,7 +140,7 @@ fn nodes(node: &Node, view: View<'_>, now: Now) -> Result<Vec<HeardReport>, Stor
 }
 
 fn queues(node: &Node, view: View<'_>, subscriptions: &[Eid]) -> Result<Vec<QueueReport>, StoreError> {
-    let inbox = node.config.node.with_demux(DEFAULT_DEMUX).ok();
+    let inbox = inbox_of(&node.config.node);
     let mut reports = Vec::new();
     for endpoint in inbox.iter().chain(subscriptions) {
         reports.push(QueueReport { endpoint: endpoint.clone(), bundles: view.queue_len(endpoint)? });

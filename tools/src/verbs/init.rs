@@ -12,8 +12,9 @@ use crate::output::note;
 /// Make this machine a node: a folder with its configuration, its key and its store
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    /// The node's name, the same for ever and different from every other node's [default: this machine's name]
-    #[arg(long, value_name = "NAME")]
+    /// The node's name (clinic-3), or its number as an ipn node ID (ipn:42.0): the same for ever and different from every
+    /// other node's [default: this machine's name]
+    #[arg(long, visible_alias = "node", value_name = "NAME")]
     name: Option<String>,
 }
 

@@ -14,6 +14,7 @@ mod drives;
 mod lookups;
 mod mounts;
 mod nodes;
+mod numbers;
 mod receiving;
 mod sending;
 mod support;

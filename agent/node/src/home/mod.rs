@@ -151,7 +151,8 @@ impl Home {
 
 fn node_of_name(name: &str) -> Result<Eid, HomeError> {
     let parsed = if name.contains(':') { name.parse().ok() } else { Eid::dtn(name, "").ok() };
-    let is_node = |eid: &Eid| eid.node_id().as_ref() == Some(eid);
+    // `ipn:!.0` is whatever node reads it, and `ipn:0.0` no node at all.
+    let is_node = |eid: &Eid| eid.is_node_id() && !eid.is_local_node();
     parsed
         .filter(is_node)
         .ok_or_else(|| HomeError::Name { name: name.chars().filter(|c| !c.is_control()).collect() })
@@ -231,7 +232,9 @@ mod tests {
     #[test]
     fn names_that_are_no_node_are_refused() {
         let folder = folder();
-        for name in ["", "a b", "dtn://a/inbox", "dtn://all/~g", "dtn:none", "a/b", "x\u{7}"] {
+        for name in
+            ["", "a b", "dtn://a/inbox", "dtn://all/~g", "dtn:none", "a/b", "x\u{7}", "ipn:42.1", "ipn:!.0"]
+        {
             let error = Home::create(&folder.path().join("h"), name, None).unwrap_err();
             assert!(matches!(error, HomeError::Name { .. }), "{name:?}: {error}");
         }

@@ -8,7 +8,7 @@ use drive_volume::{InitOptions, Volume};
 use tokio::runtime::Handle;
 
 use crate::docking::{self, Summary};
-use crate::endpoint::INBOX;
+use crate::endpoint;
 use crate::failure::{Failure, Kind};
 use crate::failure_of_client::unexpected;
 use crate::running_agent::RunningAgent;
@@ -104,7 +104,7 @@ impl Cast {
 
 /// Where a node receives unless another endpoint is named.
 pub(super) fn inbox(home: &Home) -> Result<Eid, Failure> {
-    home.node().with_demux(INBOX).map_err(|error| Failure::failed(error.to_string()))
+    endpoint::own(None, home.node())
 }
 
 async fn dock(home: &Home, drive: &Path, stop: Stop) -> Result<Summary, Failure> {

@@ -15,7 +15,7 @@ use crate::tcp_address::TcpAddress;
 use crate::udp_address::UdpAddress;
 
 /// What addresses begin with, for messages.
-const SCHEMES: &str = "tcp://, udp://, ltp://, stcp://, mtcp://, serial://, pipe:";
+const SCHEMES: &str = "tcp://, udp://, ltp://, stcp://, mtcp://, serial://, pipe:, folder:";
 /// The longest command: longer ones belong into a file.
 const COMMAND_OCTETS_MAX: usize = 1_000;
 /// The settings that there are, for messages.
@@ -38,6 +38,8 @@ pub enum Address {
     Mtcp(HostPort),
     /// What the shell makes of a command.
     Pipe(String),
+    /// Files in a folder.
+    Folder(folder::Settings),
 }
 
 /// The text is no address that this node can use.
@@ -63,6 +65,9 @@ pub enum AddressError {
         "'{0}' names no command: behind pipe: stands what /bin/sh is to run, in one line of at most {COMMAND_OCTETS_MAX} octets"
     )]
     Command(String),
+    /// Where a folder is.
+    #[error("'{0}': {1}")]
+    Folder(String, folder::SettingsError),
     /// It can be listened at, but not dialled.
     #[error(
         "'{0}' cannot be dialled: a port is a number from 1 to 65535, and LTP needs engine=NUMBER of the other side"
@@ -90,14 +95,14 @@ impl Address {
         }
     }
 
-    /// Whether it is a device of this machine: looking whether it is there costs nobody anything.
+    /// Whether it is a device or a folder of this machine: looking whether it is there costs nobody anything.
     pub fn is_local(&self) -> bool {
-        matches!(self, Self::Serial(_))
+        matches!(self, Self::Serial(_) | Self::Folder(_))
     }
 
     /// Whether both ends open the contact, so that neither is the one who called: each has the other as a peer.
     pub fn is_opened_by_both(&self) -> bool {
-        matches!(self, Self::Serial(_) | Self::Pipe(_))
+        matches!(self, Self::Serial(_) | Self::Pipe(_) | Self::Folder(_))
     }
 
     /// The place of a TCPCL listener, where the host is a number: what can be announced on a local network.
@@ -118,6 +123,10 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, AddressError> {
         if let Some(command) = text.strip_prefix("pipe:") {
             return read_command(command).map(Self::Pipe).map_err(|error| error.about(text));
+        }
+        if let Some(folder) = text.strip_prefix("folder:") {
+            let folder = folder.parse().map_err(|error| AddressError::Folder(String::new(), error));
+            return folder.map(Self::Folder).map_err(|error| error.about(text));
         }
         match text.split_once("://") {
             Some(("tcp", place)) => TcpAddress::parse(place).map(Self::Tcp),
@@ -152,6 +161,7 @@ impl AddressError {
             Self::Setting(_) => Self::Setting(clean),
             Self::NotDialled(_) => Self::NotDialled(clean),
             Self::Command(_) => Self::Command(clean),
+            Self::Folder(_, error) => Self::Folder(clean, error),
             Self::Serial(_, error) => Self::Serial(clean, error),
         }
     }
@@ -167,6 +177,7 @@ impl fmt::Display for Address {
             Self::Stcp(place) => write!(f, "stcp://{place}"),
             Self::Mtcp(place) => write!(f, "mtcp://{place}"),
             Self::Pipe(command) => write!(f, "pipe:{command}"),
+            Self::Folder(settings) => write!(f, "folder:{settings}"),
         }
     }
 }
@@ -196,6 +207,8 @@ mod tests {
             ("stcp://ION.example.org", "stcp://ion.example.org:4556"),
             ("mtcp://[::1]:16162/", "mtcp://[::1]:16162"),
             ("tcp://[fe80::1%3]:7", "tcp://[fe80::1%3]:7"),
+            ("folder:/srv/what?/mule/?to=hub", "folder:/srv/what?/mule?to=hub"),
+            ("folder:/spool?node=ipn:7.0&out=tx&in=rx", "folder:/spool?in=rx&out=tx&node=ipn:7.0"),
             ("pipe: ssh hub 'radio tcp://x:1?a=b'", "pipe:ssh hub 'radio tcp://x:1?a=b'"),
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), written);
@@ -250,6 +263,23 @@ mod tests {
         let line: Address = "serial:///dev/ttyUSB0?baud=300".parse().unwrap();
         assert!(line.is_local() && line.check_dialled().is_ok());
         assert!(!"tcp://hub".parse::<Address>().unwrap().is_local());
+    }
+
+    #[test]
+    fn a_folder_is_an_absolute_path_with_two_places_in_it() {
+        for text in ["folder:mule", "folder:", "folder:/a\u{7}b"] {
+            let error = text.parse::<Address>().unwrap_err().to_string();
+            assert!(
+                error.ends_with("a path from /, of at most 1000 octets and without control characters"),
+                "{error}"
+            );
+        }
+        for settings in
+            ["to=../up", "to=.hidden", "in=a&out=a", "in=a", "to=b&in=a&out=c", "size=9", "node=ipn:7.0"]
+        {
+            let error = format!("folder:/srv?{settings}").parse::<Address>().unwrap_err().to_string();
+            assert!(error.contains("is no setting of a folder"), "{error}");
+        }
     }
 
     #[test]

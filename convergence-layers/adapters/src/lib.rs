@@ -5,6 +5,7 @@
 //! out [`convergence_layer::Link`]s, which are the same for every layer. When to dial again is the node's to decide.
 
 mod address;
+mod files;
 mod framed_stream;
 mod host_port;
 mod listener;
@@ -46,6 +47,7 @@ pub struct Adapters {
     stcp: framed_stream::Adapter,
     mtcp: framed_stream::Adapter,
     pipe: program::Adapter,
+    folder: files::Adapter,
 }
 
 /// A neighbor could not be reached: why, in words.
@@ -63,6 +65,7 @@ impl Adapters {
             stcp: framed_stream::Adapter::new(Framing::Stcp, local),
             mtcp: framed_stream::Adapter::new(Framing::Mtcp, local),
             pipe: program::Adapter::new(local),
+            folder: files::Adapter::new(local),
         }
     }
 
@@ -82,6 +85,7 @@ impl Adapters {
             Address::Stcp(place) => self.stcp.dial(place).await,
             Address::Mtcp(place) => self.mtcp.dial(place).await,
             Address::Pipe(command) => self.pipe.dial(command).await,
+            Address::Folder(settings) => self.folder.dial(settings).await,
         }
     }
 
@@ -100,7 +104,7 @@ impl Adapters {
             Address::Tcp(address) => self.tcp.listen(address).await.map(Listener::Tcp),
             Address::Udp(address) => self.udp.listen(address).await.map(Listener::Udp),
             Address::Ltp(address) => self.udp.listen_ltp(address).await.map(Listener::Udp),
-            Address::Serial(_) | Address::Pipe(_) => {
+            Address::Serial(_) | Address::Pipe(_) | Address::Folder(_) => {
                 Err(ListenError::OnlyDialled { address: address.clone() })
             }
             Address::Stcp(place) => self.stcp.listen(place).await.map(Listener::Framed),

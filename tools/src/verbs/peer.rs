@@ -21,7 +21,8 @@ enum Action {
     /// Keep a contact with whoever answers at an address
     Add {
         /// Where the other node is: tcp://HOST, udp://HOST, stcp://HOST, mtcp://HOST, or with :PORT; or, at the other end of
-        /// a serial line, `serial:///dev/ttyUSB0?baud=9600`; or, for a program that is a link, `pipe:COMMAND`
+        /// a serial line, `serial:///dev/ttyUSB0?baud=9600`; or, for a program that is a link, `pipe:COMMAND`;
+        /// or, for a folder that something synchronizes, `folder:/PATH`
         url: String,
     },
     /// List peers

@@ -22,7 +22,7 @@ node = "@NODE@"
 # listen = ["tcp://[::]:4556"]
 
 # Nodes to keep a contact with, besides those added by 'packmule peer add'. stcp:// and mtcp:// reach nodes that speak nothing better;
-# 'pipe:COMMAND' runs a program that is a link.
+# 'pipe:COMMAND' runs a program that is a link, 'folder:/PATH' is a folder that something synchronizes.
 # peers = ["tcp://192.0.2.7:4556"]
 
 # Whether this node looks for others on the local network and announces itself there; 'packmule run --no-discovery' does neither.

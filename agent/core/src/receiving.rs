@@ -1,6 +1,6 @@
 //! Reception of a bundle (RFC 9171 §5.6): the questions at the door, then one transaction that makes it ours.
 
-use bundle_format::{BundleId, CheckedBundle};
+use bundle_format::{BundleId, CheckedBundle, Head};
 
 use crate::admission::{self, Vouched};
 use crate::agent::Agent;
@@ -90,7 +90,8 @@ impl Agent {
         Ok(())
     }
 
-    /// Acts upon what a neighbor says. A message that cannot be read is no reason to end the contact.
+    /// Acts upon what a neighbor says. A message that cannot be read is no reason to end the contact, nor is one that the
+    /// neighbor passes on as a bundle like others, because it does not know what it is.
     fn message_received(
         &mut self,
         now: Now,
@@ -98,6 +99,9 @@ impl Agent {
         bundle: &CheckedBundle,
         store: &mut WriteTxn<'_>,
     ) -> Result<(), StoreError> {
+        if was_forwarded(bundle.head()) {
+            return Ok(());
+        }
         let payload = bundle.payload().map(|octets| ContactMessage::decode(octets));
         match payload {
             Some(Ok(ContactMessage::Hello(hello))) => {
@@ -375,6 +379,11 @@ impl Agent {
         self.discard_soon();
         Ok(())
     }
+}
+
+/// Whether a node passed a contact message on that was not for it alone: nobody who knows what it is does.
+fn was_forwarded(head: &Head) -> bool {
+    head.previous_node().is_some() || head.hop_count().is_some_and(|hops| hops.count > 0)
 }
 
 impl Config {

@@ -3,9 +3,10 @@
 use crate::support::{Node, Pair, Side, config, eid, key, order};
 use agent_core::config::{Carry, ForeignNeighbor};
 use agent_core::input::Input;
-use agent_core::output::{NotTaken, Notice, Standing};
+use agent_core::output::{NotTaken, Notice, Output, Standing};
 use agent_core::request::{Answer, Conflict, Order, Report, Request};
 use agent_core::routing::{Forward, Policies, Policy};
+use bundle_format::{Bundle, Limits, Profile};
 use bytes::Bytes;
 
 fn friends() -> (Node, Node) {
@@ -193,6 +194,35 @@ fn a_recorded_hello_of_somebody_else_does_not_change_who_the_neighbor_is() {
     pair.ask(Side::A, transmit(order("dtn://d/inbox"), b"for d"));
     assert!(pair.told.iter().any(|(side, notice)| *side == Side::A
         && matches!(notice, Notice::Carried { neighbor: Some(node), .. } if *node == eid("dtn://b/"))));
+}
+
+/// What a node makes of a contact message that takes it for a bundle like others.
+fn passed_on(message: Bytes) -> Bytes {
+    let bundle = Bundle::parse(message, &Limits::default()).unwrap();
+    let head = bundle.head().forwarded(&eid("dtn://c/"), None).unwrap();
+    let bundle = bundle.check(&Profile::default());
+    [head.bytes(), bundle.payload().unwrap(), bundle.tail()].map(|part| part.to_vec()).concat().into()
+}
+
+#[test]
+fn a_message_of_ours_that_a_neighbor_passes_on_as_a_bundle_does_not_end_the_contact() {
+    let mut a = Node::new("a");
+    let hello = a.hello();
+    let mut pair = Pair::meet(a, Node::new("b"));
+    let own = pair.arrival(99, passed_on(hello.clone()));
+    let outputs = pair.a.step(own);
+    assert!(matches!(outputs[..], [Output::Accept { transfer: 99, .. }]), "{outputs:?}");
+    // As it was said it would be us at the other end.
+    let own = pair.arrival(100, hello);
+    assert!(pair.a.step(own).iter().any(|output| matches!(output, Output::CloseContact { .. })));
+}
+
+#[test]
+fn a_hello_that_a_neighbor_passes_on_as_a_bundle_is_not_its_own() {
+    let mut pair = Pair::meet(Node::trusting("a", &["d"]), Node::new("b"));
+    let hello = pair.arrival(99, passed_on(Node::new("d").hello()));
+    let outputs = pair.a.step(hello);
+    assert!(matches!(outputs[..], [Output::Accept { transfer: 99, .. }]), "it is answered: {outputs:?}");
 }
 
 #[test]

@@ -7,10 +7,11 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
+use bundle_format::Eid;
 use thiserror::Error;
 
-use crate::host_port::HostPort;
 use crate::ltp_address::LtpAddress;
+use crate::stream_address::StreamAddress;
 use crate::tcp_address::TcpAddress;
 use crate::udp_address::UdpAddress;
 
@@ -33,9 +34,9 @@ pub enum Address {
     /// A serial line.
     Serial(serial::Settings),
     /// STCP, as ION speaks it.
-    Stcp(HostPort),
+    Stcp(StreamAddress),
     /// MTCP (draft-ietf-dtn-mtcpcl-01).
-    Mtcp(HostPort),
+    Mtcp(StreamAddress),
     /// What the shell makes of a command.
     Pipe(String),
     /// Files in a folder.
@@ -82,7 +83,7 @@ impl Address {
             Self::Tcp(address) if address.place().port() == 0 => {
                 Err(AddressError::NotDialled(self.to_string()))
             }
-            Self::Stcp(place) | Self::Mtcp(place) if place.port() == 0 => {
+            Self::Stcp(address) | Self::Mtcp(address) if address.place().port() == 0 => {
                 Err(AddressError::NotDialled(self.to_string()))
             }
             Self::Udp(address) if address.place().port() == 0 => {
@@ -92,6 +93,16 @@ impl Address {
                 Err(AddressError::NotDialled(self.to_string()))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Who is there by the operator's word: neighbors of another make that a layer cannot ask are sent what is theirs by it.
+    pub fn node(&self) -> Option<&Eid> {
+        match self {
+            Self::Udp(address) => address.node(),
+            Self::Ltp(address) => address.node(),
+            Self::Stcp(address) | Self::Mtcp(address) => address.node(),
+            Self::Tcp(_) | Self::Serial(_) | Self::Pipe(_) | Self::Folder(_) => None,
         }
     }
 
@@ -135,8 +146,8 @@ impl FromStr for Address {
             Some(("serial", line)) => {
                 line.parse().map(Self::Serial).map_err(|error| AddressError::Serial(String::new(), error))
             }
-            Some(("stcp", place)) => HostPort::parse(place, framed::PORT).map(Self::Stcp),
-            Some(("mtcp", place)) => HostPort::parse(place, framed::PORT).map(Self::Mtcp),
+            Some(("stcp", place)) => StreamAddress::parse(place).map(Self::Stcp),
+            Some(("mtcp", place)) => StreamAddress::parse(place).map(Self::Mtcp),
             _ => Err(AddressError::Scheme(String::new())),
         }
         .map_err(|error| error.about(text))
@@ -204,7 +215,9 @@ mod tests {
             ("tcp://hub:1?tls=off", "tcp://hub:1?tls=off"),
             ("tcp://[::1]?&tls=ca&", "tcp://[::1]:4556?tls=ca"),
             ("serial:///dev/ttyUSB0?rate=960&baud=9600", "serial:///dev/ttyUSB0?baud=9600"),
-            ("stcp://ION.example.org", "stcp://ion.example.org:4556"),
+            ("udp://hub?node=dtn://hub/&plain=yes", "udp://hub:4556?plain=yes&node=dtn://hub/"),
+            ("ltp://ion?node=ipn:7.0&engine=7", "ltp://ion:1113?engine=7&node=ipn:7.0"),
+            ("stcp://ION.example.org?node=ipn:7.0", "stcp://ion.example.org:4556?node=ipn:7.0"),
             ("mtcp://[::1]:16162/", "mtcp://[::1]:16162"),
             ("tcp://[fe80::1%3]:7", "tcp://[fe80::1%3]:7"),
             ("folder:/srv/what?/mule/?to=hub", "folder:/srv/what?/mule?to=hub"),
@@ -246,6 +259,11 @@ mod tests {
             ("ltp://ion?own=4&engine=4", AddressError::Setting("ltp://ion?own=4&engine=4".into())),
             ("pipe: ", AddressError::Command("pipe: ".into())),
             ("pipe:a\nb", AddressError::Command("pipe:ab".into())),
+            (
+                "udp://hub?node=dtn://hub/inbox",
+                AddressError::Setting("udp://hub?node=dtn://hub/inbox".into()),
+            ),
+            ("mtcp://hub?plain=yes", AddressError::Setting("mtcp://hub?plain=yes".into())),
             ("udp://hub?speed=9", AddressError::Setting("udp://hub?speed=9".into())),
         ] {
             assert_eq!(text.parse::<Address>(), Err(error), "{text}");

@@ -11,6 +11,7 @@ use framed::{Neighborhood, Options};
 use crate::address::Address;
 use crate::host_port::HostPort;
 use crate::listener::ListenError;
+use crate::stream_address::StreamAddress;
 use crate::{Local, Unreachable};
 
 /// What all connections of a node in one framing share.
@@ -66,8 +67,8 @@ impl Adapter {
 
 fn address(framing: Framing, place: HostPort) -> Address {
     match framing {
-        Framing::Stcp => Address::Stcp(place),
-        Framing::Mtcp => Address::Mtcp(place),
+        Framing::Stcp => Address::Stcp(StreamAddress::of(place)),
+        Framing::Mtcp => Address::Mtcp(StreamAddress::of(place)),
     }
 }
 

@@ -12,6 +12,7 @@ mod listener;
 mod ltp_address;
 mod program;
 mod serial_line;
+mod stream_address;
 mod tcp;
 mod tcp_address;
 mod udp;
@@ -21,6 +22,7 @@ pub use self::address::{Address, AddressError};
 pub use self::host_port::HostPort;
 pub use self::listener::{ListenError, Listener};
 pub use self::ltp_address::LtpAddress;
+pub use self::stream_address::StreamAddress;
 pub use self::tcp::Credentials;
 pub use self::tcp_address::{TcpAddress, TlsUse};
 pub use self::udp_address::UdpAddress;
@@ -82,8 +84,8 @@ impl Adapters {
             Address::Udp(address) => self.udp.dial(address).await,
             Address::Ltp(address) => self.udp.dial_ltp(address).await,
             Address::Serial(settings) => self.serial.dial(settings).await,
-            Address::Stcp(place) => self.stcp.dial(place).await,
-            Address::Mtcp(place) => self.mtcp.dial(place).await,
+            Address::Stcp(address) => self.stcp.dial(address.place()).await,
+            Address::Mtcp(address) => self.mtcp.dial(address.place()).await,
             Address::Pipe(command) => self.pipe.dial(command).await,
             Address::Folder(settings) => self.folder.dial(settings).await,
         }
@@ -92,8 +94,8 @@ impl Adapters {
     /// Until there is a reason to dial an address at once: its node is there, and called. May be dropped while it waits.
     pub async fn called(&self, address: &Address) {
         match address {
-            Address::Stcp(place) => self.stcp.called(place).await,
-            Address::Mtcp(place) => self.mtcp.called(place).await,
+            Address::Stcp(address) => self.stcp.called(address.place()).await,
+            Address::Mtcp(address) => self.mtcp.called(address.place()).await,
             _ => std::future::pending().await,
         }
     }
@@ -107,8 +109,8 @@ impl Adapters {
             Address::Serial(_) | Address::Pipe(_) | Address::Folder(_) => {
                 Err(ListenError::OnlyDialled { address: address.clone() })
             }
-            Address::Stcp(place) => self.stcp.listen(place).await.map(Listener::Framed),
-            Address::Mtcp(place) => self.mtcp.listen(place).await.map(Listener::Framed),
+            Address::Stcp(address) => self.stcp.listen(address.place()).await.map(Listener::Framed),
+            Address::Mtcp(address) => self.mtcp.listen(address.place()).await.map(Listener::Framed),
         }
     }
 }

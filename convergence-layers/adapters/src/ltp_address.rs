@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use bundle_format::Eid;
 use udpcl::options::{MTU, MTU_MAX};
 use udpcl::{Engines, LinkOptions};
 
 use crate::address::AddressError;
 use crate::host_port::HostPort;
-use crate::udp_address::{HEADERS, RATE_MIN, number};
+use crate::udp_address::{HEADERS, RATE_MIN, node_id, number};
 
 /// The shortest datagrams in which an engine can say what it has to.
 const MTU_MIN: usize = 128;
@@ -22,12 +23,14 @@ pub struct LtpAddress {
     own: Option<u64>,
     mtu: usize,
     rate: Option<u64>,
+    /// Who is there, where a node of another make does not say it.
+    node: Option<Box<Eid>>,
 }
 
 impl LtpAddress {
     /// Without settings.
     pub(crate) fn of(place: HostPort) -> Self {
-        Self { place, engine: None, own: None, mtu: MTU, rate: None }
+        Self { place, engine: None, own: None, mtu: MTU, rate: None, node: None }
     }
 
     /// Reads what stands behind the slashes of an address.
@@ -47,6 +50,7 @@ impl LtpAddress {
     fn set(&mut self, name: &str, value: &str) -> Option<()> {
         match name {
             "engine" => self.engine = Some(number(value)?),
+            "node" => self.node = Some(node_id(value)?),
             "own" => self.own = Some(number(value)?),
             "mtu" => {
                 let mtu = number::<usize>(value)?.checked_sub(HEADERS)?;
@@ -60,6 +64,10 @@ impl LtpAddress {
 
     pub(crate) fn place(&self) -> &HostPort {
         &self.place
+    }
+
+    pub(crate) fn node(&self) -> Option<&Eid> {
+        self.node.as_deref()
     }
 
     /// Whether it says which engine is there.
@@ -82,6 +90,7 @@ impl fmt::Display for LtpAddress {
             self.own.map(|own| format!("own={own}")),
             (self.mtu != MTU).then(|| format!("mtu={}", self.mtu + HEADERS)),
             self.rate.map(|rate| format!("rate={rate}")),
+            self.node.as_ref().map(|node| format!("node={node}")),
         ];
         let settings: Vec<String> = settings.into_iter().flatten().collect();
         let mark = if settings.is_empty() { "" } else { "?" };

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use bundle_format::Eid;
 use udpcl::LinkOptions;
 use udpcl::options::{MTU, MTU_MAX, MTU_MIN, PRIVATE_ID};
 
@@ -24,13 +25,15 @@ pub struct UdpAddress {
     is_ltp_for_large: bool,
     is_plain: bool,
     extension: i16,
+    /// Who is there, where a node of another make does not say it.
+    node: Option<Box<Eid>>,
 }
 
 impl UdpAddress {
     /// Without settings.
     pub(crate) fn of(place: HostPort) -> Self {
         let (rate, is_ltp_for_large, is_plain) = (None, false, false);
-        Self { place, mtu: MTU, rate, is_ltp_for_large, is_plain, extension: PRIVATE_ID }
+        Self { place, mtu: MTU, rate, is_ltp_for_large, is_plain, extension: PRIVATE_ID, node: None }
     }
 
     /// Reads what stands behind the slashes of an address.
@@ -55,6 +58,7 @@ impl UdpAddress {
             ("ltp", "large") => self.is_ltp_for_large = true,
             ("plain", "yes") => self.is_plain = true,
             ("plain", "no") => self.is_plain = false,
+            ("node", _) => self.node = Some(node_id(value)?),
             ("extension", _) => self.extension = value.parse().ok().filter(|id| *id < 0)?,
             _ => return None,
         }
@@ -63,6 +67,10 @@ impl UdpAddress {
 
     pub(crate) fn place(&self) -> &HostPort {
         &self.place
+    }
+
+    pub(crate) fn node(&self) -> Option<&Eid> {
+        self.node.as_deref()
     }
 
     pub(crate) fn extension(&self) -> i16 {
@@ -78,6 +86,11 @@ impl UdpAddress {
             engines: None,
         }
     }
+}
+
+/// A node's name; boxed, because addresses are part of errors, and few have one.
+pub(crate) fn node_id(value: &str) -> Option<Box<Eid>> {
+    value.parse().ok().filter(|eid: &Eid| eid.is_node_id() && !eid.is_null()).map(Box::new)
 }
 
 /// Digits, and nothing else.
@@ -103,6 +116,9 @@ impl fmt::Display for UdpAddress {
         }
         if self.extension != PRIVATE_ID {
             settings.push(format!("extension={}", self.extension));
+        }
+        if let Some(node) = &self.node {
+            settings.push(format!("node={node}"));
         }
         let mark = if settings.is_empty() { "" } else { "?" };
         write!(f, "{}{mark}{}", self.place, settings.join("&"))

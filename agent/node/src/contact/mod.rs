@@ -23,6 +23,16 @@ use crate::node::Node;
 /// How long a link that is closed before it was used may take for it.
 const FAREWELL: Duration = Duration::from_secs(30);
 
+/// What is known of a contact before it begins.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// Its link, for people.
+    pub(crate) url: String,
+    pub(crate) opener: Opener,
+    /// Who is there by the operator's word, where the layer does not say it.
+    pub(crate) node: Option<Eid>,
+}
+
 /// How a contact ended.
 #[derive(Debug)]
 pub(crate) struct ContactEnd {
@@ -49,14 +59,15 @@ impl ContactEnd {
 }
 
 /// Runs one contact from the link's first event to its last, or until the node cuts everything off.
-pub(crate) async fn run(node: &Arc<Node>, link: Link, url: &str, opener: Opener) -> ContactEnd {
+pub(crate) async fn run(node: &Arc<Node>, link: Link, known: &Known) -> ContactEnd {
     tokio::select! {
-        end = run_to_end(node, link, url, opener) => end,
+        end = run_to_end(node, link, known) => end,
         () = node.cut_off.cancelled() => ContactEnd::before_it_began("the agent stopped".to_owned()),
     }
 }
 
-async fn run_to_end(node: &Arc<Node>, mut link: Link, url: &str, opener: Opener) -> ContactEnd {
+async fn run_to_end(node: &Arc<Node>, mut link: Link, known: &Known) -> ContactEnd {
+    let url = known.url.as_str();
     let opened = match opened(&mut link).await {
         Ok(opened) => opened,
         Err(reason) => {
@@ -64,11 +75,11 @@ async fn run_to_end(node: &Arc<Node>, mut link: Link, url: &str, opener: Opener)
             return ContactEnd::before_it_began(reason);
         }
     };
-    let declared = opened.declared;
+    let declared = opened.declared.or_else(|| known.node.clone());
     let id = node.next_contact();
     let (departures, to_send) = mpsc::unbounded_channel();
     let wires = Wires { control: link.control.clone(), departures, gauge: Arc::clone(&link.gauge) };
-    let entry = Entry::new(url.to_owned(), opener, declared.clone(), wires);
+    let entry = Entry::new(url.to_owned(), known.opener, declared.clone(), wires);
     let since = Instant::now();
     if !node.contacts.opened(id, entry) {
         let _too_late = tokio::time::timeout(FAREWELL, closed(&mut link)).await;

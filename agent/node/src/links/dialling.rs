@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::peers::{PeerOrigin, PeerState};
 use crate::backoff::{Backoff, roll};
-use crate::contact::{self, ContactEnd};
+use crate::contact::{self, ContactEnd, Known};
 use crate::contacts::Opener;
 use crate::node::Node;
 
@@ -137,7 +137,7 @@ async fn run(node: &Arc<Node>, link: Link, target: &Target, address: &Address) -
         peer.next_try = None;
     });
     let opener = if address.is_opened_by_both() { Opener::Both } else { Opener::Us };
-    contact::run(node, link, &address.to_string(), opener).await
+    contact::run(node, link, &Known { url: address.to_string(), opener, node: address.node().cloned() }).await
 }
 
 /// Waits before the next try: for the pause, and, where another contact with the same neighbor is up, for its end.

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::contact;
+use crate::contact::{self, Known};
 use crate::contacts::Opener;
 use crate::node::Node;
 
@@ -35,8 +35,8 @@ pub(super) async fn accept_all(
             Ok((link, from)) => {
                 let node = Arc::clone(&node);
                 tasks.spawn(async move {
-                    let url = from.to_string();
-                    contact::run(&node, link, &url, Opener::Them).await;
+                    let known = Known { url: from.to_string(), opener: Opener::Them, node: None };
+                    contact::run(&node, link, &known).await;
                     drop(place);
                 });
             }

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use agent_node::{Call, Client, Delivery};
+use bundle_format::{Bundle, Limits, Profile};
+use bytes::Bytes;
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 
@@ -140,6 +142,29 @@ async fn bundles_that_strangers_leave_are_taken_and_their_contacts_are_none() {
     assert_eq!(delivery.bundle.source.to_string(), "dtn://a/");
     a.stop().await;
     b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plain_peer_that_was_named_is_sent_what_is_addressed_to_it_and_nothing_else() {
+    let a = Node::start("a").await;
+    let other = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut at_a = a.client().await;
+    send(&mut at_a, "dtn://elsewhere/inbox", b"not for it").await;
+    let sent = send(&mut at_a, "dtn://other/inbox", b"for it").await;
+    peer_with(&a, &format!("udp://{}?plain=yes&node=dtn://other/", other.local_addr().unwrap())).await;
+    let mut datagram = vec![0; 65_536];
+    loop {
+        let received =
+            tokio::time::timeout(PATIENCE, other.recv(&mut datagram)).await.expect("it comes").unwrap();
+        let octets = Bytes::copy_from_slice(&datagram[..received]);
+        let Ok(bundle) = Bundle::parse(octets, &Limits::default()) else { continue };
+        if bundle.head().primary().destination.to_string() == "dtn://packmule/~contact" {
+            continue;
+        }
+        assert_eq!(bundle.check(&Profile::default()).id(), sent.id);
+        break;
+    }
+    a.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -94,6 +94,9 @@ impl Connection {
         is_busy |= self.read();
         is_busy |= self.take_outgoing();
         is_busy |= self.hand_over_events();
+        if let Some(fault) = self.session.poll_fault() {
+            self.gauge.fault(fault);
+        }
         is_busy | self.write()
     }
 

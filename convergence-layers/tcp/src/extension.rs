@@ -55,6 +55,19 @@ pub enum ItemError {
     TransferLength,
 }
 
+impl ItemError {
+    /// The same of a transfer, for whoever reads what a neighbor did wrong.
+    pub(crate) fn fault(self) -> &'static str {
+        match self {
+            Self::Length => "it sent extension items that disagree with their length",
+            Self::UnknownCritical(_) => {
+                "it sent a transfer with a critical extension item that is unknown here"
+            }
+            Self::TransferLength => "it sent a transfer with a wrong Transfer Length Extension",
+        }
+    }
+}
+
 /// The items of a list, in order; the last one is an error where the list does not end with its last item.
 pub fn items(list: &[u8]) -> impl Iterator<Item = Result<Item<'_>, ItemError>> {
     let mut rest = list;

@@ -23,6 +23,7 @@ pub mod session;
 mod termination;
 mod timers;
 pub mod tls;
+mod violation;
 mod wire;
 
 pub use listener::{ContactError, Listener, PORT, connect};

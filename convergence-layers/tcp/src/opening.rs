@@ -12,8 +12,9 @@ use crate::message::{
 use crate::negotiation::{self, Parameters, Role};
 use crate::reason::{RejectionReason, TerminationReason};
 use crate::sending::Sending;
-use crate::session::{Phase, Session, Violation};
+use crate::session::{Phase, Session};
 use crate::tls::{Peer, Security};
+use crate::violation::Violation;
 
 impl Session {
     pub(crate) fn step_contact_header(&mut self, input: &mut BytesMut) -> bool {
@@ -119,6 +120,9 @@ impl Session {
         self.sending = Sending::new(parameters.segment_mtu, parameters.transfer_mtu, &self.options);
         self.timers.established(parameters.keepalive, now);
         let node_id = Some(init.node_id).filter(|node_id| !node_id.is_empty()).map(str::to_owned);
+        if node_id.is_none() {
+            self.out.fault = Some("it did not say its node ID");
+        }
         self.out.events.push_back(Event::Opened {
             node_id,
             transfer_mru: parameters.transfer_mtu,

@@ -13,7 +13,8 @@ use crate::extension;
 use crate::message::{END, Message, SegmentHead, XFER_SEGMENT};
 use crate::options::Options;
 use crate::reason::{self, RejectionReason, TerminationReason};
-use crate::session::{Outputs, Violation};
+use crate::session::Outputs;
+use crate::violation::Violation;
 
 /// The largest [`Event::Octets`].
 const PIECE_MAX: usize = 64 * 1024;
@@ -200,7 +201,7 @@ impl Receiving {
         if self.position(head.transfer).is_some() {
             return Err(Violation::unexpected(XFER_SEGMENT, "the neighbor used a transfer ID twice"));
         }
-        let (declared, refusal) = self.judge(head, ending);
+        let (declared, refusal) = self.judge(head, ending, out);
         let state = refusal.map_or(InboundState::Arriving, InboundState::Refused);
         self.unanswered.push_back(Inbound { transfer: head.transfer, received: 0, declared, state });
         if let Some(reason) = refusal {
@@ -215,14 +216,23 @@ impl Receiving {
     }
 
     /// The declared length of a transfer that begins, and why it is refused, if it is.
-    fn judge(&self, head: &SegmentHead<'_>, ending: bool) -> (Option<u64>, Option<RefusalReason>) {
+    fn judge(
+        &self,
+        head: &SegmentHead<'_>,
+        ending: bool,
+        out: &mut Outputs,
+    ) -> (Option<u64>, Option<RefusalReason>) {
         // §6.1: no new transfer in the Ending state.
         if ending {
             return (None, Some(RefusalReason::SessionTerminating));
         }
         // §5.2.2: items that disagree with their length, §5.2.5: an unknown critical item.
-        let Ok(declared) = extension::transfer_length(head.extensions) else {
-            return (None, Some(RefusalReason::ExtensionFailure));
+        let declared = match extension::transfer_length(head.extensions) {
+            Ok(declared) => declared,
+            Err(error) => {
+                out.fault = Some(error.fault());
+                return (None, Some(RefusalReason::ExtensionFailure));
+            }
         };
         let exceeds = declared.is_some_and(|length| length > self.transfer_mru || length < head.data_length);
         let refused = exceeds || head.data_length > self.transfer_mru;
@@ -246,6 +256,7 @@ impl Receiving {
                 // §5.1.2: no transfer has this number. The session is sound all the same: the data are skipped.
                 let reason = RejectionReason::Unexpected.code();
                 out.outbox.push(&Message::Reject { reason, header: XFER_SEGMENT });
+                out.fault = Some("it sent a segment of no transfer");
                 Ok(false)
             }
         }
@@ -292,6 +303,7 @@ impl Receiving {
             inbound.state = InboundState::Refused(reason);
             self.stream = refused_stream(flags, inbound.transfer, reason);
         }
+        out.fault = Some("it sent a transfer of another length than it declared, or than is taken here");
         out.events.push_back(Event::Broken);
         self.send_refusals(out);
     }

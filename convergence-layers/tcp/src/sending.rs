@@ -13,7 +13,8 @@ use crate::extension::transfer_length_list;
 use crate::message::{END, Message, START, SegmentHead, XFER_ACK, XFER_REFUSE};
 use crate::options::Options;
 use crate::reason::{self, RejectionReason};
-use crate::session::{Outputs, Violation};
+use crate::session::Outputs;
+use crate::violation::Violation;
 
 /// The largest segment that we send, whatever the neighbor would take: larger ones would make our acknowledgements wait
 /// (RFC 9174 §3.6) and save nothing.
@@ -204,12 +205,17 @@ impl Sending {
                 "the neighbor acknowledged octets that were not sent",
             ));
         }
-        if flags & END != 0 {
-            if length != outbound.length {
-                return Err(Violation::unexpected(
-                    XFER_ACK,
-                    "the neighbor acknowledged the end of half a transfer",
-                ));
+        if flags & END != 0 && length != outbound.length {
+            return Err(Violation::unexpected(
+                XFER_ACK,
+                "the neighbor acknowledged the end of half a transfer",
+            ));
+        }
+        if length == outbound.length {
+            // §5.2.3 wants the flags of the segment. Only our last one reaches this length, so that nothing else can be
+            // meant, and without this the bundle would be sent again and again.
+            if flags & END == 0 {
+                out.fault = Some("it acknowledged the last segment of a transfer without the END flag");
             }
             self.unacknowledged.remove(&transfer);
             out.events.push_back(Event::Sent(transfer));
@@ -249,6 +255,7 @@ impl Sending {
     fn answer_late(&self, transfer: TransferId, header: u8, out: &mut Outputs) {
         if self.last_id.is_none_or(|last| transfer > last) {
             out.outbox.push(&Message::Reject { reason: RejectionReason::Unexpected.code(), header });
+            out.fault = Some("it answered a transfer that never was");
         }
     }
 

@@ -3,7 +3,7 @@
 //! The caller's contract, in four kinds of methods:
 //! - *inputs* say what happened: [`Session::receive`], [`Session::take`], [`Session::decide`], [`Session::written`],
 //!   [`Session::secured`], [`Session::connection_lost`], [`Session::link_dropped`], [`Session::timeout_reached`];
-//! - *outputs* are drained after every input: [`Session::poll_event`], [`Session::slices`];
+//! - *outputs* are drained after every input: [`Session::poll_event`], [`Session::poll_fault`], [`Session::slices`];
 //! - *questions* tell what to wait for: [`Session::wants_tls`], [`Session::takes_octets`], [`Session::takes_outgoing`],
 //!   [`Session::poll_timeout`];
 //! - the *end*: once [`Session::is_over`], what is left in the slices is written and the connection closed.
@@ -19,7 +19,7 @@ use std::time::Instant;
 use bytes::{Buf, BytesMut};
 use convergence_layer::{Control, Event, Outgoing};
 
-use crate::decoding::{self, Malformed, Unread};
+use crate::decoding::{self, Unread};
 use crate::message::{KEEPALIVE, Message, SESS_INIT, SESS_TERM, SegmentHead, XFER_ACK, XFER_REFUSE};
 use crate::negotiation::Role;
 use crate::options::{InvalidOptions, Options};
@@ -30,6 +30,7 @@ use crate::sending::Sending;
 use crate::termination::Termination;
 use crate::timers::{Due, Reading, Stage, Timers};
 use crate::tls::Peer;
+use crate::violation::Violation;
 
 /// Events that wait before no more octets are taken. One message makes at most three.
 pub const EVENTS_MAX: usize = 32;
@@ -42,24 +43,8 @@ pub const OUTBOX_MAX: usize = 384 * 1024;
 pub(crate) struct Outputs {
     pub(crate) outbox: Outbox,
     pub(crate) events: VecDeque<Event>,
-}
-
-/// Something that the neighbor must not do and after which the session is not worth going on with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Violation {
-    pub(crate) rejection: RejectionReason,
-    /// The type of the message that is rejected.
-    pub(crate) header: u8,
-    pub(crate) termination: TerminationReason,
-    pub(crate) words: &'static str,
-}
-
-impl Violation {
-    /// A message that does not fit the state of the session (§5.1.2).
-    pub(crate) fn unexpected(header: u8, words: &'static str) -> Self {
-        let termination = TerminationReason::Unknown;
-        Self { rejection: RejectionReason::Unexpected, header, termination, words }
-    }
+    /// What the neighbor did wrong last, where the session goes on all the same.
+    pub(crate) fault: Option<&'static str>,
 }
 
 /// One session, from the TCP connection to its close.
@@ -204,6 +189,11 @@ impl Session {
     /// The next event for the agent.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.out.events.pop_front()
+    }
+
+    /// What the neighbor did since the last call that RFC 9174 forbids and that does not end the session; the last of it.
+    pub fn poll_fault(&mut self) -> Option<&'static str> {
+        self.out.fault.take()
     }
 
     /// Whether an event waits.
@@ -364,6 +354,7 @@ impl Session {
                 // §5.1.2: a SESS_INIT in an established session is rejected; nothing comes of it.
                 let reason = RejectionReason::Unexpected.code();
                 self.out.outbox.push(&Message::Reject { reason, header: SESS_INIT });
+                self.out.fault = Some("it sent a second SESS_INIT");
                 Ok(())
             }
         }
@@ -377,34 +368,11 @@ impl Session {
     /// answer of ours that it could not use harms nobody; anything else and we no longer know what it has.
     fn take_reject(&mut self, now: Instant, header: u8) {
         match header {
-            XFER_ACK | XFER_REFUSE | KEEPALIVE => {}
+            XFER_ACK | XFER_REFUSE => self.out.fault = Some("it rejected our answer to a transfer"),
+            KEEPALIVE => self.out.fault = Some("it rejected a keepalive"),
             SESS_TERM => self.end("the neighbor rejected our SESS_TERM".to_owned()),
             _ => self.close(now, TerminationReason::Unknown),
         }
-    }
-
-    fn fail_malformed(&mut self, malformed: Malformed) {
-        match malformed {
-            // §5.1.2, §8.5: nothing but MSG_REJECT and a close is possible, not even a SESS_TERM.
-            Malformed::MessageType(header) => {
-                let reason = RejectionReason::TypeUnknown.code();
-                self.out.outbox.push(&Message::Reject { reason, header });
-            }
-            Malformed::ExtensionsTooLong { header, .. } => {
-                let reason = RejectionReason::Unsupported.code();
-                self.out.outbox.push(&Message::Reject { reason, header });
-                self.send_term(TerminationReason::ResourceExhaustion);
-            }
-            Malformed::NodeId | Malformed::Magic => self.send_term(TerminationReason::ContactFailure),
-        }
-        self.end(malformed.to_string());
-    }
-
-    fn fail(&mut self, violation: &Violation) {
-        let reason = violation.rejection.code();
-        self.out.outbox.push(&Message::Reject { reason, header: violation.header });
-        self.send_term(violation.termination);
-        self.end(violation.words.to_owned());
     }
 
     /// The last thing that happens: what is in the outbox is still written, nothing else is taken.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use agent_core::input::Input;
 use bundle_format::Eid;
-use convergence_layer::{Event, Link};
+use convergence_layer::{Event, Gauge, Link};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -123,7 +123,7 @@ async fn opened(link: &mut Link) -> Result<Opened, String> {
     while let Some(event) = link.events.recv().await {
         match event {
             Event::Opened { node_id, transfer_mru, octets_per_second } => {
-                let declared = node_id.and_then(|text| text.parse::<Eid>().ok()).filter(|eid| !eid.is_null());
+                let declared = node_id.and_then(|text| declared(&text, &link.gauge));
                 return Ok(Opened { declared, transfer_mru, octets_per_second });
             }
             Event::Closed { reason } => return Err(reason),
@@ -131,6 +131,15 @@ async fn opened(link: &mut Link) -> Result<Opened, String> {
         }
     }
     Err("the link ended without a word".to_owned())
+}
+
+/// The node that a neighbor says it is. What is no node ID says nothing, but does not end the contact.
+fn declared(text: &str, gauge: &Gauge) -> Option<Eid> {
+    let declared = text.parse::<Eid>().ok().filter(|eid| !eid.is_null());
+    if !declared.as_ref().is_some_and(Eid::is_node_id) {
+        gauge.fault(&format!("it calls itself '{text}', which is not a node ID"));
+    }
+    declared
 }
 
 async fn closed(link: &mut Link) {

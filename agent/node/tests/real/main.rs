@@ -9,6 +9,7 @@ mod layers;
 mod lines;
 mod neighbors;
 mod programs;
+mod sloppy;
 mod support;
 mod trouble;
 mod wire;

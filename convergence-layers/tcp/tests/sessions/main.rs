@@ -6,5 +6,6 @@ mod node;
 mod opening;
 mod receiving;
 mod sending;
+mod sloppy;
 mod termination;
 mod upkeep;

@@ -14,6 +14,7 @@ mod eid;
 mod framing;
 mod ltp;
 mod message;
+mod opening;
 mod pipe;
 mod serial;
 mod session;
@@ -28,6 +29,7 @@ pub use eid::{eid, eid_seeds};
 pub use framing::{framing, framing_seeds};
 pub use ltp::{ltp, ltp_seeds};
 pub use message::{message, message_seeds};
+pub use opening::{opening, opening_seeds};
 pub use pipe::{pipe, pipe_seeds};
 pub use serial::{serial, serial_seeds};
 pub use session::{session, session_seeds};
@@ -41,13 +43,14 @@ pub type Octets = Vec<u8>;
 pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Octets>);
 
 /// All of them.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("bundle", bundle, bundle_seeds),
     ("contact", contact, contact_seeds),
     ("eid", eid, eid_seeds),
     ("framing", framing, framing_seeds),
     ("ltp", ltp, ltp_seeds),
     ("message", message, message_seeds),
+    ("opening", opening, opening_seeds),
     ("pipe", pipe, pipe_seeds),
     ("serial", serial, serial_seeds),
     ("session", session, session_seeds),

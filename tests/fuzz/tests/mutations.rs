@@ -106,6 +106,11 @@ fn a_message_of_any_octets_is_refused_or_written_again_as_it_was() {
 }
 
 #[test]
+fn a_stranger_may_say_anything_before_a_session_is_established() {
+    run("opening", MUTATIONS_OF_FILES);
+}
+
+#[test]
 fn a_serial_line_of_any_octets_brings_the_same_frames_in_any_pieces() {
     run("serial", MUTATIONS);
 }

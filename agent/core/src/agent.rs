@@ -140,6 +140,7 @@ impl Agent {
                 let answer = self.answer(now, request, store)?;
                 self.emit(Output::Answer { id, answer });
             }
+            Input::AddressesChanged { addresses } => self.addresses_changed(addresses, store)?,
             Input::TimeoutReached => {}
         }
         self.unfinished = false;

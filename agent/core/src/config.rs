@@ -52,7 +52,7 @@ pub struct Config {
 pub struct CardSettings {
     /// The node's software, for people.
     pub software: String,
-    /// Where it listens.
+    /// Where it listens when it starts.
     pub addresses: Vec<String>,
     /// How old a node is when it makes its first card, in milliseconds of its own time.
     pub first_ms: u64,

@@ -142,6 +142,11 @@ pub enum Input {
         /// What is asked.
         request: Request,
     },
+    /// The node listens elsewhere than it did, or its machine has other addresses: what its card is to say.
+    AddressesChanged {
+        /// All of them, as in [`crate::config::CardSettings`].
+        addresses: Vec<String>,
+    },
     /// The time that `poll_timeout` named has come, or something else woke the driver.
     TimeoutReached,
 }

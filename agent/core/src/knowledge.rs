@@ -71,6 +71,13 @@ impl Config {
         others.map(|node| known(view, node)).collect()
     }
 
+    /// Every node that is trusted now, itself not among them.
+    pub fn trusted_nodes(&self, view: View<'_>) -> Result<std::collections::BTreeSet<Eid>, StoreError> {
+        let listed = view.trust_list()?.into_iter().map(|entry| entry.node);
+        let all = self.trust.iter().map(|(node, _)| node.clone()).chain(listed);
+        Ok(all.filter(|node| !self.is_self(node)).collect())
+    }
+
     /// Who has a bundle, and who is to have it and lacks it.
     pub fn whereabouts(&self, view: View<'_>, facts: &BundleFacts) -> Result<Vec<Whereabouts>, StoreError> {
         let holders = view.holders(facts.number)?;
@@ -113,7 +120,7 @@ fn known(view: View<'_>, node: Eid) -> Result<KnownNode, StoreError> {
 }
 
 /// The last card of a node, as long as it is here.
-pub(crate) fn card_of(view: View<'_>, node: &Eid) -> Result<Option<Card>, StoreError> {
+pub fn card_of(view: View<'_>, node: &Eid) -> Result<Option<Card>, StoreError> {
     view.hearing(node)?.map_or(Ok(None), |hearing| card(view, &hearing))
 }
 

@@ -37,6 +37,8 @@ const DELIVERIES_LIFETIME_MS: u64 = 3_600_000;
 #[derive(Debug)]
 pub(crate) struct Publishing {
     pub(crate) holding: Holding,
+    /// Where the node listens now.
+    addresses: Vec<String>,
     card_due: NodeTime,
     deliveries_due: Option<NodeTime>,
 }
@@ -54,7 +56,9 @@ impl Publishing {
             card.made.after_ms(config.cards.interval_ms)
         };
         let has_deliveries = !store.delivered_runs()?.is_empty();
-        Ok(Self { holding: Holding::new(), card_due, deliveries_due: has_deliveries.then_some(now) })
+        let deliveries_due = has_deliveries.then_some(now);
+        let addresses = config.cards.addresses.clone();
+        Ok(Self { holding: Holding::new(), addresses, card_due, deliveries_due })
     }
 
     pub(crate) fn deadline(&self) -> NodeTime {
@@ -122,6 +126,16 @@ impl Agent {
             self.publishing.card_due = self.publishing.card_due.min(due);
         }
         Ok(())
+    }
+
+    /// The card is to name other addresses.
+    pub(crate) fn addresses_changed(
+        &mut self,
+        addresses: Vec<String>,
+        store: &WriteTxn<'_>,
+    ) -> Result<(), StoreError> {
+        self.publishing.addresses = addresses;
+        self.card_changed(store)
     }
 
     /// An application has taken a bundle that was for this node alone.
@@ -211,7 +225,7 @@ impl Agent {
             carries_all,
             groups: if carries_all { Vec::new() } else { self.subscriptions.iter().cloned().collect() },
             also: self.config.ipn.iter().cloned().collect(),
-            addresses: self.config.cards.addresses.clone(),
+            addresses: self.publishing.addresses.clone(),
             clock: None,
             is_complete: is_kept && is_all,
             held,

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
+use agent_core::config::Config;
 use agent_core::store::{Store, StoreError, StoreOptions};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
@@ -58,19 +59,15 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Opens the store and starts the writer.
-    pub(crate) fn start(home: &Home, lock: HomeLock) -> Result<Self, EngineError> {
+    /// Opens the store and starts the writer, which decides as `config` says.
+    pub(crate) fn start(home: &Home, lock: HomeLock, config: Config) -> Result<Self, EngineError> {
         let folder = home.store_folder();
         let fail = |error| EngineError::Store { folder: folder.clone(), error };
         let store = Store::open(&folder, &StoreOptions::default()).map_err(fail)?;
         let clock_file = home.folder().join("clock");
         let clock = settle(&store, home, &clock_file).map_err(fail)?;
 
-        let ground = Ground {
-            config: Arc::new(home.config().core(home.key())),
-            clock: Arc::new(clock),
-            store: Arc::new(store),
-        };
+        let ground = Ground { config: Arc::new(config), clock: Arc::new(clock), store: Arc::new(store) };
         let verification = Verification::start(&ground).map_err(DriverError::Thread)?;
         let (queue, inputs_taken) = mpsc::channel();
         let inputs = Inputs::new(queue);

@@ -14,7 +14,7 @@ use crate::credentials::Trust;
 use crate::driver::DriverError;
 use crate::engine::{Engine, EngineError};
 use crate::home::{Home, HomeError, HomeLock, SocketPath};
-use crate::links::Links;
+use crate::links::{Links, addresses_said};
 use crate::local_api;
 
 /// How long to wait for a home that a verb works on; it is done soon.
@@ -90,14 +90,17 @@ pub async fn run(
     }
     let listening: Vec<Address> = listeners.iter().map(Listener::address).collect();
     let urls: Vec<String> = listening.iter().map(ToString::to_string).collect();
-    let mut engine = Engine::start(&home, lock)?;
+    let discovers = [options.discovery, home.config().discovery] == [Discovery::Allowed; 2];
+    let mut config = home.config().core(home.key());
+    config.cards.addresses = addresses_said(&listening, discovers);
+    let mut engine = Engine::start(&home, lock, config)?;
     let node = Arc::clone(&engine.node);
     trust.begin(&node.ground);
     node.listening.get_or_init(|| urls.clone());
     let (_socket, listener) = SocketPath::bind(&home)?;
     let api = tokio::spawn(local_api::serve(Arc::clone(&node), listener));
     let links = Links::start(&node, &adapters, listeners);
-    if [options.discovery, node.settings.discovery] == [Discovery::Allowed; 2] {
+    if discovers {
         links.discover(&node, &adapters, &listening);
     }
     tracing::info!(node = %home.node(), listening = urls.join(" "), "the agent runs");

@@ -102,6 +102,12 @@ impl HostPort {
     }
 }
 
+impl From<(IpAddr, u16)> for HostPort {
+    fn from(place: (IpAddr, u16)) -> Self {
+        SocketAddr::from(place).into()
+    }
+}
+
 impl From<SocketAddr> for HostPort {
     fn from(address: SocketAddr) -> Self {
         // A neighbor that reached a socket of both families over IPv4 is written as it would write itself.

@@ -7,11 +7,13 @@
 //! memory of the resolver is bounded by starting it again.
 
 mod announcement;
+mod machine;
 mod offer;
 mod search;
 mod services;
 
 pub use self::announcement::PLACES_MAX;
+pub use self::machine::{MACHINE_ADDRESSES_MAX, machine_addresses};
 pub use self::offer::{Offer, Reach};
 pub use self::search::Search;
 pub use self::services::SERVICES_MAX;

@@ -3,6 +3,7 @@
 use agent_core::cards::cards_group;
 use agent_core::config::{CardSettings, Config};
 use agent_core::deliveries::deliveries_group;
+use agent_core::input::Input;
 use agent_core::knowledge::Has;
 use agent_core::output::{Notice, Output};
 use agent_core::refusal::Refusal;
@@ -91,6 +92,28 @@ fn a_card_is_made_when_something_changed_and_once_a_day() {
     idle(&mut node, MINUTE_MS);
     assert_ne!(the_only(&node, &cards_group()).id(), third.id());
     check(&mut node);
+}
+
+#[test]
+fn a_card_says_where_a_node_listens_now() {
+    let mut node = self::node("n", &[]);
+    let mut reader = self::node("reader", &["n"]);
+    idle(&mut node, 2 * MINUTE_MS);
+    let said = |reader: &mut Node, node: &Node| {
+        // It may be there.
+        let _ = reader.import(the_only(node, &cards_group()));
+        let txn = reader.store.read().unwrap();
+        let trusted = reader.agent.config().trusted_nodes(txn.view()).unwrap();
+        assert_eq!(trusted.into_iter().collect::<Vec<_>>(), [eid("dtn://n/")]);
+        agent_core::knowledge::card_of(txn.view(), &eid("dtn://n/")).unwrap().unwrap().addresses
+    };
+    assert_eq!(said(&mut reader, &node), [""; 0]);
+    let addresses = vec!["tcp://[::]:4556".to_owned(), "tcp://192.0.2.7:4556".to_owned()];
+    node.step(Input::AddressesChanged { addresses: addresses.clone() });
+    idle(&mut node, 10 * MINUTE_MS);
+    assert_eq!(said(&mut reader, &node), [""; 0], "not yet");
+    idle(&mut node, 5 * MINUTE_MS);
+    assert_eq!(said(&mut reader, &node), addresses);
 }
 
 #[test]

@@ -58,7 +58,9 @@ impl Client {
                 return Self::greet(stream, None).await;
             }
             match home.lock() {
-                Ok(lock) => return Self::embed(Engine::start(home, lock)?).await,
+                Ok(lock) => {
+                    return Self::embed(Engine::start(home, lock, home.config().core(home.key()))?).await;
+                }
                 Err(HomeError::Locked { pid, .. }) if Instant::now() >= deadline => {
                     return Err(ClientError::Busy { folder: home.folder().to_owned(), pid });
                 }

@@ -8,6 +8,7 @@ mod dialling;
 mod found;
 mod listening;
 mod peers;
+mod places;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use self::peers::{PEERS_MAX, PeerOrigin, PeerState, Peers};
+pub(crate) use self::places::said as addresses_said;
 use crate::node::Node;
 
 /// The tasks of a node's links.
@@ -44,6 +46,7 @@ impl Links {
     /// Begins to look for nodes on the local network, and to announce this one where it listens.
     pub(crate) fn discover(&self, node: &Arc<Node>, adapters: &Arc<Adapters>, listening: &[Address]) {
         let offer = found::offer(node, listening);
+        self.tasks.spawn(places::keep_said(Arc::clone(node), listening.to_vec(), self.stop.clone()));
         let (node, adapters) = (Arc::clone(node), Arc::clone(adapters));
         self.tasks.spawn(found::keep_found(node, adapters, offer, self.stop.clone()));
     }

@@ -104,7 +104,7 @@ impl LogLevel {
 }
 
 /// Addresses that a card has room for.
-const ADDRESSES_MAX: usize = 32;
+pub(crate) const ADDRESSES_MAX: usize = 32;
 
 impl Settings {
     /// What a file that names nothing but the node says.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::files::{file, word};
 use crate::network::Network;
-use crate::node::Node;
+use crate::node::{Node, text};
 use crate::process::PATIENCE;
 
 /// Looks again and again until it is so.
@@ -115,4 +115,43 @@ fn somebody_who_claims_to_be_this_node_is_dialled_once() {
     until("they have looked around for a while", || network.datagrams_said(0) >= before + 6);
     assert!(network.connections_tried(0) <= 1 && network.connections_tried(1) <= 1);
     until("nothing is left of it", || found(&this).is_empty() && met(&this).is_empty());
+}
+
+#[test]
+fn where_a_card_says_that_a_trusted_node_listens_is_tried() {
+    let Some(network) = Network::new() else { return };
+    let folders = tempfile::tempdir().unwrap();
+    let [alpha, bravo] = ["alpha", "bravo"].map(|name| Node::new(folders.path(), name));
+    alpha.befriend(&bravo);
+    bravo.configure("card_interval = \"1s\"");
+    let _alpha = network.agent(0, &alpha, &[]);
+    let _bravo = network.agent(1, &bravo, &["--no-discovery", "--listen", "tcp://10.9.0.2:4556"]);
+    let mut card = None;
+    until("a card is made", || {
+        let all = bravo.ask(&["ls", "--all"]);
+        card = all.iter().find(|bundle| bundle["destination"] == "dtn://packmule/~cards").cloned();
+        card.is_some()
+    });
+    let id = text(&card.unwrap(), "id");
+    bravo.verb(&["export", &id, "--out", word(folders.path())]).done();
+    alpha.verb(&["import", word(&folders.path().join(format!("{id}.bundle")))]).done();
+    until("they meet", || met(&alpha) == [("dtn://bravo/".into(), true.into())]);
+    let peer = status(&alpha)["peers"][0].clone();
+    assert_eq!((&peer["url"], &peer["origin"]), (&"tcp://10.9.0.2:4556".into(), &"learnt".into()));
+}
+
+#[test]
+fn a_configured_peer_takes_the_place_of_one_that_was_found() {
+    let Some(network) = Network::new() else { return };
+    network.name_also(1, "10.9.0.12");
+    let folders = tempfile::tempdir().unwrap();
+    let [alpha, bravo] = ["alpha", "bravo"].map(|name| Node::new(folders.path(), name));
+    alpha.befriend(&bravo);
+    let _agents = [network.agent(0, &alpha, &[]), network.agent(1, &bravo, &[])];
+    until("they meet", || met(&alpha) == [("dtn://bravo/".into(), true.into())]);
+    alpha.verb(&["peer", "add", "tcp://10.9.0.12"]).done();
+    until("the configured way is the one", || {
+        let contacts = status(&alpha)["contacts"].as_array().unwrap().clone();
+        contacts.len() == 1 && contacts[0]["link"] == "tcp://10.9.0.12:4556"
+    });
 }

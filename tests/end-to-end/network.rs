@@ -37,6 +37,11 @@ impl Network {
         Agent::started(Speaker::start(&mut command)).unwrap_or_else(|outcome| panic!("{outcome:?}"))
     }
 
+    /// Gives a machine one more address.
+    pub(crate) fn name_also(&self, machine: usize, address: &str) {
+        self.run(machine, &format!("ip addr add {address}/24 dev lan"));
+    }
+
     /// Datagrams that a machine has sent, of either family.
     pub(crate) fn datagrams_said(&self, machine: usize) -> u64 {
         let v6 = self.run(machine, "cat /proc/net/snmp6");

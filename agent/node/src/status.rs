@@ -101,6 +101,7 @@ fn peers(node: &Node) -> Vec<PeerReport> {
             origin: match origin {
                 links::PeerOrigin::Configured => PeerOrigin::Configured,
                 links::PeerOrigin::Found => PeerOrigin::Found,
+                links::PeerOrigin::Learnt => PeerOrigin::Learnt,
             },
             up: peer.up,
             last_error: peer.last_error,

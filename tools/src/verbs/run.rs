@@ -15,7 +15,7 @@ pub(crate) struct Run {
     /// Where neighbors may connect, in place of what config.toml says; port 0 takes a free one
     #[arg(long, value_name = "URL")]
     listen: Vec<Address>,
-    /// Neither look for nodes on the local network nor announce this one there
+    /// Neither look for nodes, on the local network or where cards say they listen, nor announce this one
     #[arg(long)]
     no_discovery: bool,
 }

@@ -201,16 +201,20 @@ fn link(contact: &ContactReport) -> Vec<String> {
     ]
 }
 
-/// Where somebody announces a node, and how it goes with it.
+/// Nodes that nobody named, by which way they were found, and how it goes with them.
 fn found(report: &Report) -> Option<String> {
     let at = |url: &str| report.contacts.iter().find(|contact| contact.link == url)?.node.as_ref();
     let row = |peer: &PeerReport| {
+        let way = match peer.origin {
+            PeerOrigin::Configured => return None,
+            PeerOrigin::Found => "local network",
+            PeerOrigin::Learnt => "its card",
+        };
         let node = at(&peer.url).map(ToString::to_string).unwrap_or_default();
-        vec![peer.url.clone(), node, peer_state(peer)]
+        Some(vec![peer.url.clone(), way.to_owned(), node, peer_state(peer)])
     };
-    let found = report.peers.iter().filter(|peer| peer.origin == PeerOrigin::Found);
-    let rows: Vec<Vec<String>> = found.map(row).collect();
-    (!rows.is_empty()).then(|| table(&["FOUND ON THE LOCAL NETWORK", "NODE", "STATE"], rows.into_iter()))
+    let rows: Vec<Vec<String>> = report.peers.iter().filter_map(row).collect();
+    (!rows.is_empty()).then(|| table(&["FOUND", "BY", "NODE", "STATE"], rows.into_iter()))
 }
 
 fn peer_state(peer: &PeerReport) -> String {

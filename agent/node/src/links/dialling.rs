@@ -1,10 +1,12 @@
 //! Keeps a contact with one peer: dials it, waits for the contact's end, and dials it again, with growing pauses.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adapters::{Adapters, Address, Unreachable};
+use bundle_format::Eid;
 use convergence_layer::Link;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -44,7 +46,7 @@ impl Target {
         node.peers.set((self.origin, address), change);
     }
 
-    fn forget(&self, node: &Node, address: &Address) {
+    pub(super) fn forget(&self, node: &Node, address: &Address) {
         node.peers.forget((self.origin, address));
     }
 }
@@ -91,7 +93,7 @@ pub(super) async fn keep_contact(
 }
 
 /// Dials once, and keeps the contact that comes of it to its end; `None` where it is stopped before there is one.
-async fn try_once(
+pub(super) async fn try_once(
     node: &Arc<Node>,
     adapters: &Adapters,
     (target, address): (&Target, &Address),
@@ -143,6 +145,7 @@ async fn run(node: &Arc<Node>, link: Link, target: &Target, address: &Address) -
 /// Waits before the next try: for the pause, and, where another contact with the same neighbor is up, for its end.
 async fn rest(node: &Arc<Node>, (target, address): (&Target, &Address), end: &ContactEnd, pause: Duration) {
     if let (true, Some(neighbor)) = (end.was_duplicate(), &end.declared) {
+        let displaces = target.origin == PeerOrigin::Configured && displace(node, neighbor, address);
         let mut changes = node.contacts.changes();
         while node.contacts.has(neighbor) {
             target.note(node, address, |peer| {
@@ -153,10 +156,34 @@ async fn rest(node: &Arc<Node>, (target, address): (&Target, &Address), end: &Co
                 return;
             }
         }
+        if displaces {
+            return;
+        }
         target.note(node, address, |peer| {
             peer.up = false;
             peer.next_try = Some(Instant::now() + pause);
         });
     }
     tokio::time::sleep(pause).await;
+}
+
+/// A configured peer is reached, and stood back because of a contact that came of looking around: that one ends. Whether
+/// there was one.
+fn displace(node: &Node, neighbor: &Eid, address: &Address) -> bool {
+    let (configured, other): (Vec<_>, Vec<_>) =
+        node.peers.all().into_keys().partition(|(origin, _)| *origin == PeerOrigin::Configured);
+    let mut links: BTreeSet<String> = other.iter().map(|(_, address)| address.to_string()).collect();
+    for (_, address) in &configured {
+        links.remove(&address.to_string());
+    }
+    let came_so = node.contacts.each(|entry| {
+        let is_it =
+            entry.opener == Opener::Us && entry.neighbor() == Some(neighbor) && links.contains(&entry.link);
+        is_it.then(|| entry.link.clone())
+    });
+    let came_so: Vec<String> = came_so.into_iter().flatten().collect();
+    for link in &came_so {
+        node.contacts.close_link(link, &format!("the peer that is configured at {address} takes its place"));
+    }
+    !came_so.is_empty()
 }

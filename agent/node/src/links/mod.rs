@@ -2,10 +2,11 @@
 //!
 //! Each listener and each peer is a task of its own, so that one that is unreachable never delays another. Peers stand in
 //! `config.toml` or in the store; one that is added or removed while the node runs takes effect at once. Others announce
-//! themselves on the local network.
+//! themselves on the local network, or say in their cards where they listen.
 
 mod dialling;
 mod found;
+mod learnt;
 mod listening;
 mod peers;
 mod places;
@@ -47,8 +48,12 @@ impl Links {
     pub(crate) fn discover(&self, node: &Arc<Node>, adapters: &Arc<Adapters>, listening: &[Address]) {
         let offer = found::offer(node, listening);
         self.tasks.spawn(places::keep_said(Arc::clone(node), listening.to_vec(), self.stop.clone()));
-        let (node, adapters) = (Arc::clone(node), Arc::clone(adapters));
-        self.tasks.spawn(found::keep_found(node, adapters, offer, self.stop.clone()));
+        let stop = || self.stop.clone();
+        let with = || (Arc::clone(node), Arc::clone(adapters));
+        let (node, adapters) = with();
+        self.tasks.spawn(learnt::keep_learnt(node, adapters, listening.to_vec(), stop()));
+        let (node, adapters) = with();
+        self.tasks.spawn(found::keep_found(node, adapters, offer, stop()));
     }
 
     /// Nothing new is begun; contacts that are open go on.

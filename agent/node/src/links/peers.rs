@@ -19,6 +19,8 @@ pub(crate) enum PeerOrigin {
     Configured,
     /// It announces itself on the local network.
     Found,
+    /// Its card says that it listens there.
+    Learnt,
 }
 
 /// How it goes with one peer.

@@ -217,6 +217,8 @@ pub enum PeerOrigin {
     Configured,
     /// It announces itself on the local network.
     Found,
+    /// Its card says that it listens there.
+    Learnt,
 }
 
 /// A node to keep a contact with.

@@ -25,7 +25,8 @@ node = "@NODE@"
 # 'pipe:COMMAND' runs a program that is a link, 'folder:/PATH' is a folder that something synchronizes.
 # peers = ["tcp://192.0.2.7:4556"]
 
-# Whether this node looks for others on the local network and announces itself there; 'packmule run --no-discovery' does neither.
+# Whether this node looks for others on the local network and announces itself there, and tries where cards say that trusted nodes
+# listen; 'packmule run --no-discovery' does none of it.
 # discovery = true
 
 # For ?tls=ca: the authorities that are believed, the certificate of this node and its key, as PEM files; from this folder on.

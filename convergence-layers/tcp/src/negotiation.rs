@@ -34,7 +34,9 @@ pub enum NegotiationError {
     #[error("the neighbor takes segments of at most {0} octets, and we send none below 256")]
     SegmentMru(u64),
     /// It does not offer TLS, or somebody on the way took its offer out.
-    #[error("the neighbor does not offer TLS, which is required here")]
+    #[error(
+        "the neighbor does not offer TLS, which is required here; its address without ?tls= takes it in the clear"
+    )]
     NoTls,
     /// Its session extension items cannot be read or complied with.
     #[error("the neighbor's SESS_INIT cannot be used: {0}")]

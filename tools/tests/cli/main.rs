@@ -11,6 +11,7 @@ mod bench;
 mod bundles;
 mod demo;
 mod drives;
+mod encryption;
 mod lookups;
 mod mounts;
 mod nodes;

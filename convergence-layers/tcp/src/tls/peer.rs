@@ -46,7 +46,10 @@ pub enum Impostor {
         certified: String,
     },
     /// Its key is not the one that is trusted for the node.
-    #[error("the neighbor calls itself {0}, and does not have the key that is trusted for that node")]
+    #[error(
+        "the neighbor calls itself {0}, and does not have the key that is trusted for that node: somebody else is there, or it was \
+         made anew; if its owner gives you a new line for it: packmule trust add --replace"
+    )]
     OtherKey(String),
     /// An authority's certificate that names nobody that could be compared.
     #[error("the neighbor's certificate names neither its node nor its host")]

@@ -128,11 +128,11 @@ async fn a_key_that_is_not_the_trusted_one_is_refused_on_either_side() {
     let refusal =
         "the neighbor calls itself ipn:7.0, and does not have the key that is trusted for that node";
     let ((_, to_honest), (_, to_impostor)) = meet(honest(), impostor()).await;
-    assert_eq!(reason(&to_honest), refusal);
+    assert!(reason(&to_honest).starts_with(refusal), "{}", reason(&to_honest));
     // The passive side answered with its SESS_INIT before it was judged.
     assert_eq!(node_id(&to_impostor), A);
     let ((_, to_impostor), (_, to_honest)) = meet(impostor(), honest()).await;
-    assert_eq!(reason(&to_honest), refusal);
+    assert!(reason(&to_honest).starts_with(refusal), "{}", reason(&to_honest));
     assert_eq!(node_id(&to_impostor), A);
 }
 
@@ -153,9 +153,11 @@ async fn a_neighbor_without_tls_is_taken_where_it_may_be_and_refused_where_not()
     let required = || options(A, Security::Required(tls(A, 1, &[])));
     let refusal = "the neighbor does not offer TLS, which is required here";
     let ((_, to_a), (_, to_b)) = meet(required(), options(B, Security::Off)).await;
-    assert_eq!((reason(&to_a), reason(&to_b)), (refusal, "ended by the neighbor: contact failure"));
+    assert!(reason(&to_a).starts_with(refusal), "{}", reason(&to_a));
+    assert_eq!(reason(&to_b), "ended by the neighbor: contact failure");
     let ((_, to_b), (_, to_a)) = meet(options(B, Security::Off), required()).await;
-    assert_eq!((reason(&to_a), reason(&to_b)), (refusal, "ended by the neighbor: contact failure"));
+    assert!(reason(&to_a).starts_with(refusal), "{}", reason(&to_a));
+    assert_eq!(reason(&to_b), "ended by the neighbor: contact failure");
 }
 
 /// Stands between two nodes and takes the offer of TLS out of both contact headers.
@@ -186,7 +188,7 @@ async fn who_takes_the_offer_out_on_the_way_gains_nothing_where_tls_is_required(
     let (active, passive) = tokio::join!(connect(middle, Arc::new(a)), listener.accept());
     let (mut active, (mut passive, _)) = (active.unwrap(), passive.unwrap());
     let refusal = "the neighbor does not offer TLS, which is required here";
-    assert_eq!(reason(&active.events.recv().await.unwrap()), refusal);
+    assert!(reason(&active.events.recv().await.unwrap()).starts_with(refusal));
     assert_eq!(reason(&passive.events.recv().await.unwrap()), "ended by the neighbor: contact failure");
 }
 

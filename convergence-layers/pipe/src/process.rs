@@ -1,7 +1,7 @@
-//! The program: started by a shell in a process group of its own, and ended with everything that it started.
+//! The program: started by a shell in a process group apart, and ended with everything that it started.
 //!
-//! While this node lives it ends the group itself. A guard, a shell that waits for the end of a pipe that only this process holds, does so
-//! when the node was killed and can no longer.
+//! While this node lives it ends the group itself. The group's first process is a guard, a shell that waits for the end of a pipe that only
+//! this node holds: it ends the group when the node was killed and can no longer.
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time;
 
 /// What the guard runs: the time that a program has to end by itself is [`GRACE`].
-const GUARD: &str = "read -r _; sleep 3; kill -s KILL -- \"-$1\"";
+const GUARD: &str = "read -r _; sleep 3; kill -s KILL -- -$$";
 /// How long a program may take to end after its input has ended.
 pub(crate) const GRACE: Duration = Duration::from_secs(3);
 
@@ -31,34 +31,36 @@ pub(crate) struct Pipes {
     pub(crate) stderr: ChildStderr,
 }
 
-/// The process group, killed when this is dropped.
+/// The process group, killed when this is dropped. As long as its guard is not reaped, its number is nobody else's.
 #[derive(Debug)]
 struct Group {
-    id: Option<Pid>,
+    id: Pid,
     _guard: Child,
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if let Some(id) = self.id {
-            // Where nobody is left, nobody need be killed.
-            let _ = kill_process_group(id, Signal::KILL);
-        }
+        // Where nobody is left, nobody need be killed.
+        let _ = kill_process_group(self.id, Signal::KILL);
     }
 }
 
 impl Process {
     /// Starts what the shell makes of `command`.
     pub(crate) fn start(command: &str) -> io::Result<(Self, Pipes)> {
-        let mut child =
-            shell(command).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        let id = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
-        let guard = guard(id)?;
+        // The guard first: there is no moment in which nobody would end the program.
+        let group = Group::begin()?;
+        let mut child = shell(command)
+            .process_group(group.id.as_raw_nonzero().get())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(io::ErrorKind::BrokenPipe.into());
         };
-        Ok((Self { child, group: Group { id, _guard: guard } }, Pipes { stdin, stdout, stderr }))
+        Ok((Self { child, group }, Pipes { stdin, stdout, stderr }))
     }
 
     /// Waits until the program has ended, and kills it where it takes too long. How it ended, where it did so itself.
@@ -71,19 +73,22 @@ impl Process {
     }
 }
 
-fn shell(script: &str) -> Command {
-    let mut command = Command::new("/bin/sh");
-    // In a group of its own, a key press that ends the agent in a terminal leaves the program to the agent.
-    command.args(["-c", script]).process_group(0).kill_on_drop(true);
-    command
+impl Group {
+    /// In a group apart, a key press that ends the agent in a terminal leaves the program to the agent.
+    fn begin() -> io::Result<Self> {
+        let guard = shell(GUARD)
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let id = guard.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        Ok(Self { id: id.ok_or(io::ErrorKind::NotFound)?, _guard: guard })
+    }
 }
 
-fn guard(group: Option<Pid>) -> io::Result<Child> {
-    let group = group.map_or_else(String::new, |group| group.as_raw_nonzero().to_string());
-    shell(GUARD)
-        .args(["guard", &group])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
+fn shell(script: &str) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", script]).kill_on_drop(true);
+    command
 }

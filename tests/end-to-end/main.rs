@@ -21,11 +21,14 @@ mod dock;
 mod every_layer;
 mod files;
 mod hostile_peer;
+#[path = "../../agent/node/tests/real/wire.rs"]
+mod hosts;
 mod kill;
 mod lines;
 mod metered;
 mod network;
 mod node;
+mod plain_lines;
 mod process;
 mod programs;
 mod recording;

@@ -292,9 +292,15 @@ mod tests {
                 "{error}"
             );
         }
-        for settings in
-            ["to=../up", "to=.hidden", "in=a&out=a", "in=a", "to=b&in=a&out=c", "size=9", "node=ipn:7.0"]
-        {
+        for settings in [
+            "to=../up",
+            "to=.hidden",
+            "in=a&out=a",
+            "in=a",
+            "to=b&in=a&out=c",
+            "size=9",
+            "in=a&out=b&node=ipn:7.1",
+        ] {
             let error = format!("folder:/srv?{settings}").parse::<Address>().unwrap_err().to_string();
             assert!(error.contains("is no setting of a folder"), "{error}");
         }

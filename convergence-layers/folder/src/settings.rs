@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use bundle_format::Eid;
+
 /// The longest path that is taken.
 const PATH_OCTETS_MAX: usize = 1_000;
 
@@ -64,7 +66,7 @@ fn parts(settings: &str) -> Result<Parts, SettingsError> {
             "to" if is_name(value) => &mut to,
             "in" if is_name(value) => &mut inbox,
             "out" if is_name(value) => &mut outbox,
-            "node" if !value.is_empty() => &mut node,
+            "node" if is_node_id(value) => &mut node,
             _ => return Err(wrong()),
         };
         *place = Some(value.to_owned());
@@ -76,6 +78,10 @@ fn parts(settings: &str) -> Result<Parts, SettingsError> {
         }
         _ => Err(wrong()),
     }
+}
+
+fn is_node_id(text: &str) -> bool {
+    text.parse::<Eid>().is_ok_and(|eid| eid.node_id().as_ref() == Some(&eid))
 }
 
 /// Of one folder directly within another, and not hidden.

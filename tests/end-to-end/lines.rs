@@ -150,6 +150,7 @@ pub(crate) struct Carried {
 struct Docking {
     /// The dock that goes on now. It is not reaped while its number is here.
     process: Option<Pid>,
+    was_killed: bool,
     is_over: bool,
 }
 
@@ -180,17 +181,19 @@ fn dock(node: &Node, drive: &Path, (docking, begins): &(Mutex<Docking>, Condvar)
     now.process = Pid::from_raw(dock.id().try_into().unwrap());
     drop(now);
     begins.notify_one();
-    // It may have been killed: what counts is what arrives.
     while dock.line(&"the end of a dock").is_some() {}
-    docking.lock().unwrap().process = None;
-    dock.end();
+    let mut now = docking.lock().unwrap();
+    now.process = None;
+    let (outcome, was_killed) = (dock.end(), std::mem::take(&mut now.was_killed));
+    assert!(outcome.is_done() || was_killed, "a dock failed: {outcome:?}");
     true
 }
 
 impl Line for Carried {
     fn cut(&mut self) {
         let (docking, begins) = &*self.docking;
-        let now = begins.wait_while(docking.lock().unwrap(), |now| now.process.is_none()).unwrap();
+        let mut now = begins.wait_while(docking.lock().unwrap(), |now| now.process.is_none()).unwrap();
+        now.was_killed = true;
         kill_process(now.process.unwrap(), Signal::KILL).unwrap();
     }
 

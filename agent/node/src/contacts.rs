@@ -2,8 +2,7 @@
 //!
 //! Two nodes that dial each other end up with two connections. Both sides keep the one that the lower node ID opened and
 //! close the other in an orderly way, which must not need talking about it. A line that both wait at gives way to a network, which
-//! is faster. A node ID that was only declared never ends
-//! a contact whose neighbor proved to be that node.
+//! is faster. A node ID that was only declared ends no contact of others: anybody can say a name.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -198,17 +197,23 @@ impl Contacts {
         let mut others = entries.iter().filter(|(other, entry)| {
             **other != id && entry.closing.is_none() && entry.neighbor() == Some(neighbor)
         });
-        let (other_id, other) = others.next()?;
+        others.find_map(|(other_id, other)| {
+            let stays = self.stays_of_two(this, other, neighbor)?;
+            Some(if stays { *other_id } else { id })
+        })
+    }
+
+    /// Whether `this` stays rather than `other`; `None` as long as that depends on what one of them has not proved yet: anybody
+    /// can say a name.
+    fn stays_of_two(&self, this: &Entry, other: &Entry, neighbor: &Eid) -> Option<bool> {
         match (this.standing(), other.standing()) {
-            // Who proved to be the neighbor stays; who did not may still do so.
-            (Some(Standing::Authenticated), Some(Standing::Foreign)) => return Some(*other_id),
-            (Some(Standing::Foreign), Some(Standing::Authenticated)) => return Some(id),
-            (None, Some(Standing::Foreign)) | (Some(Standing::Foreign), None) => return None,
-            (None, Some(Standing::Authenticated)) if self.stays(this, other, neighbor) => return None,
-            (Some(Standing::Authenticated), None) if self.stays(other, this, neighbor) => return None,
-            _ => {}
+            (Some(Standing::Authenticated), Some(Standing::Foreign)) => Some(true),
+            (Some(Standing::Foreign), Some(Standing::Authenticated)) => Some(false),
+            (Some(Standing::Authenticated), None) => (!self.stays(other, this, neighbor)).then_some(true),
+            (None, Some(Standing::Authenticated)) => (!self.stays(this, other, neighbor)).then_some(false),
+            (None, _) | (_, None) => None,
+            _ => Some(self.stays(this, other, neighbor)),
         }
-        Some(if self.stays(this, other, neighbor) { *other_id } else { id })
     }
 
     /// Whether `this` stays rather than `other`: the one that a side opened rather than both; the one that the lower node ID opened;
@@ -267,6 +272,18 @@ mod tests {
         (contacts.opened(id, entry), controls)
     }
 
+    /// Opens a contact whose neighbor proves who it is.
+    fn proven(
+        contacts: &Contacts,
+        id: ContactId,
+        opener: Opener,
+        name: &str,
+    ) -> (bool, UnboundedReceiver<Control>) {
+        let opened = open(contacts, id, opener, name);
+        known(contacts, id, name, Standing::Authenticated);
+        opened
+    }
+
     fn known(contacts: &Contacts, contact: ContactId, name: &str, standing: Standing) {
         contacts.heard(&Notice::NeighborKnown { contact, neighbor: eid(name), standing });
     }
@@ -279,15 +296,15 @@ mod tests {
     fn of_two_contacts_the_one_that_the_lower_node_opened_stays_on_both_sides() {
         // a and b dial each other. On a's side contact 1 is the one that a opened, on b's side contact 2.
         let on_a = Contacts::new(eid("a"));
-        let (stays, mut first) = open(&on_a, 1, Opener::Us, "b");
+        let (stays, mut first) = proven(&on_a, 1, Opener::Us, "b");
         assert!(stays);
-        let (stays, mut second) = open(&on_a, 2, Opener::Them, "b");
+        let (stays, mut second) = proven(&on_a, 2, Opener::Them, "b");
         assert!(!stays && is_closed(&mut second) && !is_closed(&mut first));
 
         let on_b = Contacts::new(eid("b"));
-        let (stays, mut first) = open(&on_b, 1, Opener::Us, "a");
+        let (stays, mut first) = proven(&on_b, 1, Opener::Us, "a");
         assert!(stays);
-        let (stays, mut second) = open(&on_b, 2, Opener::Them, "a");
+        let (stays, mut second) = proven(&on_b, 2, Opener::Them, "a");
         assert!(stays && is_closed(&mut first) && !is_closed(&mut second));
     }
 
@@ -297,14 +314,14 @@ mod tests {
             [("a", "b", Opener::Us), ("a", "b", Opener::Them), ("b", "a", Opener::Us)]
         {
             let contacts = Contacts::new(eid(us));
-            let (_, mut line) = open(&contacts, 1, Opener::Both, neighbor);
-            let (stays, mut network) = open(&contacts, 2, opener, neighbor);
+            let (_, mut line) = proven(&contacts, 1, Opener::Both, neighbor);
+            let (stays, mut network) = proven(&contacts, 2, opener, neighbor);
             assert!(stays && is_closed(&mut line) && !is_closed(&mut network));
             let (stays, mut line) = open(&contacts, 3, Opener::Both, neighbor);
             assert!(!stays && is_closed(&mut line) && !is_closed(&mut network));
         }
         let contacts = Contacts::new(eid("a"));
-        let (_, mut first) = open(&contacts, 1, Opener::Both, "b");
+        let (_, mut first) = proven(&contacts, 1, Opener::Both, "b");
         let (stays, _) = open(&contacts, 2, Opener::Both, "b");
         assert!(!stays && !is_closed(&mut first));
         contacts.close_link("link 1", "the peer was removed");
@@ -314,7 +331,7 @@ mod tests {
     #[test]
     fn the_older_of_two_that_we_dialled_stays() {
         let contacts = Contacts::new(eid("a"));
-        let (_, mut first) = open(&contacts, 1, Opener::Us, "b");
+        let (_, mut first) = proven(&contacts, 1, Opener::Us, "b");
         let (stays, _) = open(&contacts, 2, Opener::Us, "b");
         assert!(!stays && !is_closed(&mut first));
     }
@@ -322,9 +339,22 @@ mod tests {
     #[test]
     fn a_neighbor_that_dials_again_replaces_its_dead_connection() {
         let contacts = Contacts::new(eid("b"));
-        let (_, mut first) = open(&contacts, 1, Opener::Them, "a");
-        let (stays, mut second) = open(&contacts, 2, Opener::Them, "a");
+        let (_, mut first) = proven(&contacts, 1, Opener::Them, "a");
+        let (stays, mut second) = proven(&contacts, 2, Opener::Them, "a");
         assert!(stays && is_closed(&mut first) && !is_closed(&mut second));
+    }
+
+    #[test]
+    fn names_that_nobody_proved_end_no_contact() {
+        let contacts = Contacts::new(eid("b"));
+        let (_, mut honest) = open(&contacts, 1, Opener::Us, "a");
+        let (_, mut other) = open(&contacts, 2, Opener::Them, "a");
+        let (stays, mut third) = open(&contacts, 3, Opener::Them, "a");
+        assert!(stays && ![&mut honest, &mut other, &mut third].into_iter().any(is_closed));
+        // Who only said so does not hide the second one of the neighbor's own.
+        known(&contacts, 1, "a", Standing::Authenticated);
+        known(&contacts, 3, "a", Standing::Authenticated);
+        assert!(is_closed(&mut honest) && !is_closed(&mut other) && !is_closed(&mut third));
     }
 
     #[test]

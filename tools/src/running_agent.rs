@@ -16,10 +16,14 @@ pub(crate) struct RunningAgent {
 
 impl RunningAgent {
     pub(crate) async fn start(home: Home) -> Result<Self, Failure> {
+        Self::start_at(home, "tcp://127.0.0.1:0").await
+    }
+
+    pub(crate) async fn start_at(home: Home, listen: &str) -> Result<Self, Failure> {
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, listening) = oneshot::channel();
         let address: Address =
-            "tcp://127.0.0.1:0".parse().map_err(|_| Failure::failed("no loopback address"))?;
+            listen.parse().map_err(|_| Failure::failed(format!("{listen} is no address")))?;
         let options = RunOptions { listen: vec![address], discovery: Discovery::Off };
         let mut task = tokio::spawn(agent_node::run(
             home,

@@ -34,7 +34,7 @@ fn a_part_is_measured_and_leaves_nothing() {
 
 #[test]
 fn an_interrupted_measurement_of_agents_leaves_nothing() {
-    for (part, signal) in [("transfers", Signal::INT), ("full-store", Signal::TERM)] {
+    for (part, signal) in [("transfers", Signal::INT), ("links", Signal::INT), ("full-store", Signal::TERM)] {
         let folder = tempfile::tempdir().unwrap();
         let mut command = bench(folder.path(), &[part]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();

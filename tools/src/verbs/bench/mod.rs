@@ -5,6 +5,8 @@ mod bundles;
 mod figure;
 mod full_store;
 mod ingest;
+mod links;
+mod pair;
 mod sets;
 mod transfers;
 
@@ -44,6 +46,8 @@ enum Part {
     Ingest,
     /// Two nodes on loopback, and the disk beside them
     Transfers,
+    /// Two nodes on loopback, over one convergence layer after the other
+    Links,
     /// A store with 100,000 bundles: opening it, and an idle agent on it
     FullStore,
 }
@@ -73,6 +77,7 @@ impl Part {
             Self::Sets => "measuring sets of ids",
             Self::Ingest => "measuring how one node takes in small bundles",
             Self::Transfers => "measuring two nodes on loopback; this takes a minute or two",
+            Self::Links => "measuring the convergence layers on loopback; this takes a minute or two",
             Self::FullStore => "filling a store with 100,000 bundles",
         });
         match self {
@@ -80,6 +85,7 @@ impl Part {
             Self::Sets => sets::measure(),
             Self::Ingest => ingest::measure(folder),
             Self::Transfers => transfers::measure(folder, stop).await,
+            Self::Links => links::measure(folder, stop).await,
             Self::FullStore => full_store::measure(folder, stop).await,
         }
     }

@@ -145,7 +145,7 @@ impl Contact {
 
     fn open_bare(&mut self, ours: u64, theirs: u64, mru: u64) {
         let rate = self.terms.link.rate.unwrap_or(BLIND_RATE);
-        self.pace = Pace::new(self.said, Some(rate));
+        self.pace = Pace::blind(self.said, rate);
         if self.begin_engine(ours, theirs, self.terms.link.mtu) {
             self.open(None, mru);
         }
@@ -182,7 +182,7 @@ impl Contact {
     /// The neighbor takes bare bundles that fit a datagram.
     pub(crate) fn open_plain(&mut self, node_id: Option<&str>) {
         let rate = self.terms.link.rate.unwrap_or(BLIND_RATE);
-        self.pace = Pace::new(self.said, Some(rate));
+        self.pace = Pace::blind(self.said, rate);
         self.open(node_id, self.terms.link.mtu as u64);
     }
 

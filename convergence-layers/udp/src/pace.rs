@@ -35,6 +35,8 @@ const BURST: Duration = Duration::from_millis(5);
 pub struct Pace {
     /// A limit by configuration, in octets a second.
     limit: Option<f64>,
+    /// Nobody accounts for what arrives: the limit is the rate.
+    is_blind: bool,
     next_number: u64,
     sent: VecDeque<Sent>,
     in_flight: u64,
@@ -85,6 +87,7 @@ impl Pace {
     pub fn new(now: Instant, limit: Option<u64>) -> Self {
         Self {
             limit: limit.map(as_f64),
+            is_blind: false,
             next_number: 0,
             sent: VecDeque::new(),
             in_flight: 0,
@@ -104,6 +107,11 @@ impl Pace {
         }
     }
 
+    /// Nothing is known, nor ever will be, since the neighbor does not account: what goes is what the path is said to have.
+    pub fn blind(now: Instant, octets_per_second: u64) -> Self {
+        Self { is_blind: true, ..Self::new(now, Some(octets_per_second)) }
+    }
+
     /// The smoothed round trip.
     pub fn round_trip(&self) -> Option<Duration> {
         self.smoothed
@@ -118,6 +126,7 @@ impl Pace {
     pub fn rate(&self) -> f64 {
         let best = self.best_rate().unwrap_or(0.0);
         let rate = match self.mode {
+            _ if self.is_blind => f64::MAX,
             // What a few small messages measured says nothing about the path.
             Mode::Beginning { .. } => {
                 best.max(as_f64(FIRST_WINDOW) / self.round_trip_or_first().as_secs_f64()) * GAIN_FIRST

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::reno::Reno;
-use crate::wire::{Path, World};
+use crate::wire::{FAST, Path, World};
 
 /// 10 Mbit/s, a round trip of 200 ms, and room for what is under way in a round trip.
 const LONG: Path =
@@ -59,4 +59,17 @@ fn flow(mut world: World) -> f64 {
 fn a_flow_of_tcp_beside_a_contact_keeps_half_of_what_it_gets_alone() {
     let (alone, beside) = (flow(World::new(LONG)), flow(busy(LONG, 70.0)));
     assert!(beside >= 0.5 * alone, "{beside} octets beside a contact, {alone} alone");
+}
+
+#[test]
+fn where_nobody_accounts_the_rate_of_the_configuration_is_kept_and_not_exceeded() {
+    let mut world = World::new(FAST);
+    world.bare(7, 4);
+    for _ in 0..160 {
+        world.send(0, vec![0x9f; 65_536]);
+    }
+    world.run_for(Duration::from_secs(10));
+    let octets = (world.sides[1].bundles.len() * 65_536) as f64;
+    assert!(octets > 9_000_000.0, "{octets} octets in ten seconds at 1 MB a second");
+    assert!(world.sides[0].sent_octets < 10_100_000, "{}", world.sides[0].sent_octets);
 }

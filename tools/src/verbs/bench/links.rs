@@ -27,18 +27,23 @@ const SECONDS: f64 = 4.0;
 const TOLD_SHARE: f64 = 0.9;
 /// Faster than a socket is read, datagrams are lost.
 const TOLD_MAX: u64 = 12_500_000;
-const LAYERS: usize = 6;
+const LAYERS: usize = 9;
+/// Of the serial line, each of whose octets has a start bit and a stop bit.
+const BAUD: u32 = 4_000_000;
+const BITS_PER_OCTET: f64 = 10.0;
 
 /// A layer, and the names of its two figures: its goodput, and the same beside the bare connection.
 struct Layer {
     ids: [&'static str; 2],
     what: [&'static str; 2],
     joined: Joined,
+    /// What the link has, in MB a second, where that is not what the bare connection has.
+    own: Option<f64>,
 }
 
 /// The layers; bare LTP, which cannot find out, is told how many octets a second the link has.
 fn layers(rate: u64) -> [Layer; LAYERS] {
-    let layer = |ids, what, joined| Layer { ids, what, joined };
+    let layer = |ids, what, joined| Layer { ids, what, joined, own: None };
     [
         layer(
             ["tls_rate", "tls_share"],
@@ -70,6 +75,22 @@ fn layers(rate: u64) -> [Layer; LAYERS] {
             ["over MTCP", "over MTCP, beside bare TCP"],
             Joined::BothDial("mtcp://127.0.0.1:0"),
         ),
+        layer(
+            ["pipe_rate", "pipe_share"],
+            ["over programs (cat)", "over programs, beside bare TCP"],
+            Joined::Programs,
+        ),
+        layer(
+            ["folder_rate", "folder_share"],
+            ["over a folder", "over a folder, beside bare TCP"],
+            Joined::Folder,
+        ),
+        Layer {
+            ids: ["serial_rate", "serial_share"],
+            what: ["over a serial line of 4 Mbaud", "over a serial line, beside its octets"],
+            joined: Joined::Line { baud: BAUD },
+            own: Some(f64::from(BAUD) / BITS_PER_OCTET / 1e6),
+        },
     ]
 }
 
@@ -79,9 +100,10 @@ pub(super) async fn measure(folder: &Path, stop: &Stop) -> Result<Vec<Figure>, F
     for run in 1..=RUNS {
         output::note(&format!("run {run} of {RUNS}: a bare TCP connection"));
         raw.push(stop.unless_asked(bare_tcp()).await?);
-        let (load, rate) = plan(median(&raw));
+        let (_, rate) = plan(median(&raw));
         for (layer, rates) in layers(rate).iter().zip(&mut goodput) {
             output::note(&format!("run {run} of {RUNS}: {}", layer.what[0]));
+            let (load, _) = plan(layer.own.unwrap_or(median(&raw)));
             rates.push(transfer(folder, (layer.joined, load), stop).await?.megabytes_per_second());
         }
     }
@@ -89,7 +111,7 @@ pub(super) async fn measure(folder: &Path, stop: &Stop) -> Result<Vec<Figure>, F
     let mut figures = vec![Figure::new("bare_rate", "a bare TCP connection on loopback", (raw, "MB/s"))];
     for (layer, rates) in layers(0).into_iter().zip(goodput) {
         let ([rate, share], [what, beside]) = (layer.ids, layer.what);
-        let shares = rates.iter().map(|rate| rate / bare).collect();
+        let shares = rates.iter().map(|rate| rate / layer.own.unwrap_or(bare)).collect();
         figures.push(Figure::new(rate, what, (rates, "MB/s")));
         figures.push(Figure::new(share, beside, (shares, "times")));
     }

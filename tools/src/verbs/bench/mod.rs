@@ -2,6 +2,7 @@
 //! bundles, an fsync before each acknowledgement.
 
 mod bundles;
+mod cable;
 mod figure;
 mod full_store;
 mod ingest;

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use agent_node::{Call, Client, CustodyTransfer, Home, Order, Reply, Report};
 use bundle_format::Metadata;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tokio::task::JoinSet;
 
+use super::cable::Cable;
 use crate::failure::Failure;
 use crate::failure_of_client::unexpected;
 use crate::running_agent::RunningAgent;
@@ -35,21 +37,46 @@ pub(super) enum Joined {
     BothDial(&'static str),
     /// Bare LTP, where nobody introduces himself: each names both engines, and how many octets a second there are.
     Engines { rate: u64 },
+    /// Both name one folder.
+    Folder,
+    /// Each starts a program that copies into one pipe and out of another.
+    Programs,
+    /// Each has one end of a serial line.
+    Line { baud: u32 },
 }
 
 impl Joined {
     /// Where the sender listens, and where the receiver.
-    fn listen(self) -> (String, String) {
+    fn listen(self) -> [&'static str; 2] {
         match self {
-            Self::OneDials(at) | Self::BothDial(at) => (at.to_owned(), at.to_owned()),
-            Self::Engines { .. } => {
-                ("ltp://127.0.0.1:0?own=1".to_owned(), "ltp://127.0.0.1:0?own=2".to_owned())
+            Self::OneDials(at) | Self::BothDial(at) => [at; 2],
+            Self::Engines { .. } => ["ltp://127.0.0.1:0?own=1", "ltp://127.0.0.1:0?own=2"],
+            Self::Folder | Self::Programs | Self::Line { .. } => ["tcp://127.0.0.1:0"; 2],
+        }
+    }
+
+    /// Makes what the layer needs besides agents, in a folder of theirs alone.
+    fn prepare(self, folder: &Path) -> Result<Option<Cable>, Failure> {
+        match self {
+            Self::Programs => {
+                for name in PIPES {
+                    let path = folder.join(name);
+                    mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
+                        .map_err(|error| Failure::io("make", &path, &error.into()))?;
+                }
+                Ok(None)
             }
+            Self::Line { .. } => Cable::lay().map(Some),
+            Self::OneDials(_) | Self::BothDial(_) | Self::Engines { .. } | Self::Folder => Ok(None),
         }
     }
 
     /// What the sender dials, where it does, and what the receiver.
-    fn dial(self, [sender, receiver]: [&str; 2]) -> (Option<String>, String) {
+    fn dial(
+        self,
+        [sender, receiver]: [&str; 2],
+        (folder, cable): (&Path, Option<&Cable>),
+    ) -> (Option<String>, String) {
         match self {
             Self::OneDials(_) => (None, sender.to_owned()),
             Self::BothDial(_) => (Some(receiver.to_owned()), sender.to_owned()),
@@ -60,8 +87,32 @@ impl Joined {
                     format!("{}?engine=1&own=2&rate={rate}", place(sender)),
                 )
             }
+            Self::Folder => {
+                let url = format!("folder:{}", folder.display());
+                (Some(url.clone()), url)
+            }
+            Self::Programs => {
+                let [there, back] = PIPES.map(|name| quoted(&folder.join(name)));
+                (
+                    Some(format!("pipe:cat {back} & exec cat > {there}")),
+                    format!("pipe:cat {there} & exec cat > {back}"),
+                )
+            }
+            Self::Line { baud } => {
+                let [near, far] = cable.map(|cable| cable.devices.clone()).unwrap_or_default();
+                let url = |device: &Path| format!("serial://{}?baud={baud}", device.display());
+                (Some(url(&near)), url(&far))
+            }
         }
     }
+}
+
+/// Pipes with names, between two programs.
+const PIPES: [&str; 2] = ["there", "back"];
+
+/// A path as a shell reads it.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
 
 /// A transfer of a load, and how long it took.
@@ -85,20 +136,25 @@ pub(super) async fn transfer(
     stop: &Stop,
 ) -> Result<Run, Failure> {
     let folder = TemporaryFolder::below(folder)?;
+    let shared = TemporaryFolder::below(folder.path())?;
+    let at =
+        std::path::absolute(shared.path()).map_err(|error| Failure::io("find", shared.path(), &error))?;
     let home = |name: &str| Home::create(&folder.path().join(name), name, None);
     let (near, far) = (home("near")?, home("far")?);
     trust(&near, &far).await?;
     trust(&far, &near).await?;
-    let (own, others) = joined.listen();
-    let sender = RunningAgent::start_at(near.clone(), &own).await?;
-    let receiver = RunningAgent::start_at(far.clone(), &others).await?;
+    // Outlives both agents.
+    let cable = joined.prepare(&at)?;
+    let [at_sender, at_receiver] = joined.listen();
+    let sender = RunningAgent::start_at(near.clone(), at_sender).await?;
+    let receiver = RunningAgent::start_at(far.clone(), at_receiver).await?;
+    let (of_sender, of_receiver) = joined.dial([&sender.url, &receiver.url], (&at, cable.as_ref()));
     let measured = async {
         fill(&near, load).await?;
         let (mut source, mut sink) = (Client::open(&near).await?, Client::open(&far).await?);
         let begun = Instant::now();
-        let (of_near, of_far) = joined.dial([&sender.url, &receiver.url]);
-        done(sink.call(Call::PeerAdd { url: of_far }).await?)?;
-        if let Some(url) = of_near {
+        done(sink.call(Call::PeerAdd { url: of_receiver }).await?)?;
+        if let Some(url) = of_sender {
             done(source.call(Call::PeerAdd { url }).await?)?;
         }
         while waiting(&mut sink).await? < load.bundles {

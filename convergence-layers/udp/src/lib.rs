@@ -22,6 +22,7 @@ mod sending;
 pub mod socket;
 pub mod spans;
 mod strangers;
+mod telling;
 mod transmitting;
 
 pub use contact::{Contact, Terms};

@@ -200,6 +200,7 @@ impl Reporting {
     pub(crate) fn acknowledged(&mut self, now: Instant, serial: u64, shared: &mut Shared) {
         if let Some(outstanding) = self.reports.remove(&serial) {
             outstanding.awaited.answered(now, shared);
+            shared.counters.reports_acknowledged += 1;
         }
     }
 

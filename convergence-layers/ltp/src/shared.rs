@@ -70,6 +70,8 @@ pub struct Counters {
     pub octets_received: u64,
     /// Octets of blocks that were received again, or for which there was no room.
     pub octets_in_vain: u64,
+    /// Reports of ours that the neighbor acknowledged, by serial numbers that only those know who received them.
+    pub reports_acknowledged: u64,
     /// Segments that could not be read, or do not belong to a session between the two engines.
     pub segments_discarded: u64,
 }

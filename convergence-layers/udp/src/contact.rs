@@ -31,7 +31,7 @@ use crate::sending::{Lane, Sending};
 
 /// Datagrams that answer something and wait to be sent: the neighbor asks again.
 const ANSWERS_MAX: usize = 8;
-/// The most that a stranger on bare LTP may have in store.
+/// The most that a stranger on bare LTP may have in store, before it has shown that it receives.
 const ALLOWANCE_MAX: usize = 64 * 1024;
 /// How long a contact that we close may take to finish what is under way.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -79,7 +79,7 @@ pub struct Contact {
     pub(crate) heard: Instant,
     pub(crate) said: Instant,
     pub(crate) is_down: bool,
-    /// Octets that may go to a stranger on bare LTP: as many as came from it.
+    /// Octets that may go to a stranger on bare LTP, as many as came from it, until it has shown that it receives them.
     pub(crate) allowance: Option<usize>,
     pub(crate) faults: VecDeque<String>,
 }
@@ -127,7 +127,6 @@ impl Contact {
         let phase = Phase::Asking(Asking::new(now, &terms.options));
         let mut contact = Self::new(terms, phase, now);
         if let Some(Engines { ours, theirs: Some(theirs) }) = contact.terms.link.engines {
-            contact.allowance = None;
             contact.open_bare(ours, theirs, contact.terms.options.transfer_mru);
         } else if contact.terms.link.is_plain {
             contact.open_plain(None);
@@ -135,7 +134,7 @@ impl Contact {
         contact
     }
 
-    /// A contact over bare LTP that a stranger began: nothing but answers goes to it, and never more than came.
+    /// A contact over bare LTP that a stranger began: until it has acknowledged a report, nothing but answers goes to it, and no more than came.
     pub fn heard_bare(terms: Terms, ours: u64, theirs: u64, now: Instant) -> Self {
         let mut contact = Self::new(terms, Phase::Open, now);
         contact.allowance = Some(0);
@@ -202,6 +201,7 @@ impl Contact {
             self.allowance = self.allowance.map(|allowance| (allowance + octets.len()).min(ALLOWANCE_MAX));
             if let Some(engine) = &mut self.engine {
                 engine.handle_segments(now, octets);
+                self.allowance = self.allowance.filter(|_| engine.counters().reports_acknowledged == 0);
             }
             return;
         }
@@ -286,7 +286,9 @@ impl Contact {
     pub fn takes(&self, lane: Lane) -> bool {
         let is_open = matches!(self.phase, Phase::Open)
             || matches!(self.phase, Phase::Ending(_)) && self.sending.is_within(lane);
-        is_open && !self.is_down && self.sending.takes(lane, self.engine.as_deref())
+        // Bundles of ours would use up what a stranger may be answered with, and it would never acknowledge anything.
+        let is_known_to_receive = self.allowance.is_none();
+        is_open && is_known_to_receive && !self.is_down && self.sending.takes(lane, self.engine.as_deref())
     }
 
     /// Takes what the agent sends; only if [`Contact::takes`] says so.

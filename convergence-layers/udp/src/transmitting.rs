@@ -120,7 +120,7 @@ impl Contact {
     /// Whether the neighbor has to be heard from time to time.
     fn is_listened_to(&self) -> bool {
         match self.terms.link.engines {
-            Some(_) => self.allowance.is_some(),
+            Some(engines) => engines.theirs.is_none(),
             None => !self.terms.link.is_plain || self.them.is_some(),
         }
     }

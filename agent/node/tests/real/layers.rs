@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use agent_node::{Call, Client};
+use tokio::sync::watch;
 
 use crate::support::{Node, PATIENCE, noise, send, status, trust_each_other};
 use crate::wire::Wire;
@@ -32,7 +32,7 @@ async fn send_all(node: &Node, destination: &str) {
 }
 
 /// Takes all bundles for an endpoint; each counts.
-async fn take_all(client: &mut Client, endpoint: &str, taken: &AtomicUsize) {
+async fn take_all(client: &mut Client, endpoint: &str, taken: &watch::Sender<usize>) {
     let endpoint = endpoint.parse().unwrap();
     let mut ids = BTreeSet::new();
     while ids.len() < BUNDLES {
@@ -44,7 +44,7 @@ async fn take_all(client: &mut Client, endpoint: &str, taken: &AtomicUsize) {
         };
         client.consume(&delivery).await.unwrap();
         assert!(ids.insert(delivery.bundle.id), "a bundle came twice");
-        taken.fetch_add(1, Ordering::Relaxed);
+        taken.send_modify(|taken| *taken += 1);
     }
     let more = client.next(&endpoint, Some(QUIET)).await.unwrap();
     assert!(more.is_none(), "a bundle came twice");
@@ -55,13 +55,11 @@ async fn trial(a: &Node, b: &Node, cut: impl AsyncFn()) {
     let both_know = |status: &agent_node::Status| status.contacts.iter().any(|contact| contact.authenticated);
     a.until("b proved who it is", both_know).await;
     b.until("a proved who it is", both_know).await;
-    let taken = AtomicUsize::new(0);
+    let (taken, mut seen) = watch::channel(0);
     let (mut at_a, mut at_b) = (a.client().await, b.client().await);
     let cut_all = async {
         for cuts in 1..=CUTS {
-            while taken.load(Ordering::Relaxed) < 2 * BUNDLES * cuts / (CUTS + 1) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            seen.wait_for(|taken| *taken >= 2 * BUNDLES * cuts / (CUTS + 1)).await.unwrap();
             cut().await;
         }
     };

@@ -99,3 +99,25 @@ fn bare_ltp_carries_bundles_to_a_stranger_that_answers_no_more_than_it_heard() {
     let opened = Event::Opened { node_id: None, transfer_mru: 0, octets_per_second: Some(1_000_000) };
     assert_eq!(world.sides[1].events.first(), Some(&opened), "nothing is sent to strangers");
 }
+
+#[test]
+fn a_stranger_on_bare_ltp_that_acknowledges_reports_is_answered_with_more_than_it_sent() {
+    let mut world = World::new(FAST);
+    world.bare(7, 4);
+    world.send(0, bundle(0, 300));
+    world.send(1, bundle(1, 1_000));
+    world.until(Duration::from_secs(1), "the answer arrives", |world| world.sides[0].bundles.len() == 1);
+}
+
+#[test]
+fn a_stranger_on_bare_ltp_that_acknowledges_nothing_is_not_sent_more_than_it_sent() {
+    let mut world = World::new(FAST);
+    world.bare(7, 4);
+    // What goes to it is lost, as where its address is forged.
+    world.is_one_way = true;
+    world.send(0, bundle(0, 300));
+    world.send(1, bundle(1, 1_000));
+    world.run_for(Duration::from_secs(1_000));
+    assert!(world.sides[1].sent_octets > 0, "reports went");
+    assert!(world.sides[1].sent_octets <= world.sides[0].sent_octets);
+}

@@ -45,6 +45,8 @@ pub(crate) struct World {
     pub(crate) sides: [Side; 2],
     /// Flows of TCP from the first side to the second.
     pub(crate) flows: Vec<Reno>,
+    /// Whether nothing arrives at the first side.
+    pub(crate) is_one_way: bool,
     count: u64,
     dice: u64,
 }
@@ -88,6 +90,7 @@ impl World {
             path,
             sides: [side(0, now, link), side(1, now, link)],
             flows: Vec::new(),
+            is_one_way: false,
             count: 0,
             dice: 9,
         }
@@ -203,7 +206,9 @@ impl World {
 
     fn transmit(&mut self, from: usize, datagram: Vec<u8>) {
         self.sides[from].sent_octets += datagram.len();
-        if let (at, true) = self.pass(from, datagram.len() + 28) {
+        if let (at, true) = self.pass(from, datagram.len() + 28)
+            && !(self.is_one_way && from == 1)
+        {
             self.count += 1;
             self.sides[1 - from].on_the_way.insert((at, self.count), datagram);
         }

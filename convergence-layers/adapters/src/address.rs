@@ -20,7 +20,7 @@ const SCHEMES: &str = "tcp://, udp://, ltp://, stcp://, mtcp://, serial://, pipe
 /// The longest command: longer ones belong into a file.
 const COMMAND_OCTETS_MAX: usize = 1_000;
 /// The settings that there are, for messages.
-const SETTINGS: &str = "tcp has tls=offer, tls=require, tls=off and tls=ca; udp has mtu, rate, ltp, plain and extension, ltp has engine, own, mtu and rate (docs/udp.md)";
+const SETTINGS: &str = "tcp has tls=offer, tls=require, tls=off and tls=ca; udp has mtu, rate, ltp, plain, extension and node; ltp has engine, own, mtu, rate and node; stcp and mtcp have node (docs/tcpcl.md, docs/udp.md, docs/stream-framings.md)";
 
 /// One end of a link, and the layer that it is reached by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -12,6 +12,7 @@ mod listener;
 mod ltp_address;
 mod program;
 mod serial_line;
+mod settings;
 mod stream_address;
 mod tcp;
 mod tcp_address;

@@ -3,12 +3,12 @@
 use std::fmt;
 
 use bundle_format::Eid;
-use udpcl::options::{MTU, MTU_MAX};
+use udpcl::options::MTU;
 use udpcl::{Engines, LinkOptions};
 
 use crate::address::AddressError;
 use crate::host_port::HostPort;
-use crate::udp_address::{HEADERS, RATE_MIN, node_id, number};
+use crate::settings::{self, HEADERS};
 
 /// The shortest datagrams in which an engine can say what it has to.
 const MTU_MIN: usize = 128;
@@ -35,28 +35,24 @@ impl LtpAddress {
 
     /// Reads what stands behind the slashes of an address.
     pub(crate) fn parse(text: &str) -> Result<Self, AddressError> {
-        let (place, settings) = text.split_once('?').unwrap_or((text, ""));
+        let (place, settings) = settings::split(text);
         let mut address = Self::of(HostPort::parse(place, udpcl::LTP_PORT)?);
-        for setting in settings.split('&').filter(|setting| !setting.is_empty()) {
-            let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
-            address.set(name, value).ok_or_else(|| AddressError::Setting(String::new()))?;
+        for (name, value) in settings {
+            address.set(name, value).ok_or_else(settings::unusable)?;
         }
         if address.engine.is_some() && address.engine == address.own {
-            return Err(AddressError::Setting(String::new()));
+            return Err(settings::unusable());
         }
         Ok(address)
     }
 
     fn set(&mut self, name: &str, value: &str) -> Option<()> {
         match name {
-            "engine" => self.engine = Some(number(value)?),
-            "node" => self.node = Some(node_id(value)?),
-            "own" => self.own = Some(number(value)?),
-            "mtu" => {
-                let mtu = number::<usize>(value)?.checked_sub(HEADERS)?;
-                self.mtu = Some(mtu).filter(|mtu| (MTU_MIN..=MTU_MAX - HEADERS).contains(mtu))?;
-            }
-            "rate" => self.rate = Some(number(value).filter(|rate| *rate >= RATE_MIN)?),
+            "engine" => self.engine = Some(settings::number(value)?),
+            "node" => self.node = Some(settings::node_id(value)?),
+            "own" => self.own = Some(settings::number(value)?),
+            "mtu" => self.mtu = settings::datagram(value, MTU_MIN)?,
+            "rate" => self.rate = Some(settings::rate(value)?),
             _ => return None,
         }
         Some(())
@@ -83,7 +79,6 @@ impl LtpAddress {
 }
 
 impl fmt::Display for LtpAddress {
-    /// Only what is not as usual, in one order: two texts of one address are one peer.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let settings = [
             self.engine.map(|engine| format!("engine={engine}")),
@@ -92,8 +87,6 @@ impl fmt::Display for LtpAddress {
             self.rate.map(|rate| format!("rate={rate}")),
             self.node.as_ref().map(|node| format!("node={node}")),
         ];
-        let settings: Vec<String> = settings.into_iter().flatten().collect();
-        let mark = if settings.is_empty() { "" } else { "?" };
-        write!(f, "{}{mark}{}", self.place, settings.join("&"))
+        settings::write(f, &self.place, settings)
     }
 }

@@ -6,7 +6,7 @@ use bundle_format::Eid;
 
 use crate::address::AddressError;
 use crate::host_port::HostPort;
-use crate::udp_address::node_id;
+use crate::settings;
 
 /// A place, and who is there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,11 +24,11 @@ impl StreamAddress {
 
     /// Reads what stands behind the slashes of an address.
     pub(crate) fn parse(text: &str) -> Result<Self, AddressError> {
-        let (place, settings) = text.split_once('?').unwrap_or((text, ""));
+        let (place, settings) = settings::split(text);
         let mut address = Self::of(HostPort::parse(place, framed::PORT)?);
-        for setting in settings.split('&').filter(|setting| !setting.is_empty()) {
-            let node = setting.strip_prefix("node=").and_then(node_id);
-            address.node = Some(node.ok_or_else(|| AddressError::Setting(String::new()))?);
+        for (name, value) in settings {
+            let node = Some(value).filter(|_| name == "node").and_then(settings::node_id);
+            address.node = Some(node.ok_or_else(settings::unusable)?);
         }
         Ok(address)
     }
@@ -44,7 +44,6 @@ impl StreamAddress {
 
 impl fmt::Display for StreamAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.place)?;
-        self.node.as_ref().map_or(Ok(()), |node| write!(f, "?node={node}"))
+        settings::write(f, &self.place, [self.node.as_ref().map(|node| format!("node={node}"))])
     }
 }

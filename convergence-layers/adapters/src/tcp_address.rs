@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::address::AddressError;
 use crate::host_port::HostPort;
+use crate::settings;
 
 /// Whether a connection goes through TLS, and by whose word the neighbor is who it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,12 +39,11 @@ impl TcpAddress {
 
     /// Reads what stands behind the slashes of an address.
     pub(crate) fn parse(text: &str) -> Result<Self, AddressError> {
-        let (place, settings) = text.split_once('?').unwrap_or((text, ""));
+        let (place, settings) = settings::split(text);
         let mut address = Self::of(HostPort::parse(place, tcpcl::PORT)?);
-        for setting in settings.split('&').filter(|setting| !setting.is_empty()) {
-            let value = setting.strip_prefix("tls=");
-            let found = TlsUse::NAMES.iter().find(|(name, _)| Some(*name) == value);
-            address.tls = found.ok_or_else(|| AddressError::Setting(String::new()))?.1;
+        for (name, value) in settings {
+            let found = TlsUse::NAMES.iter().find(|(tls, _)| name == "tls" && *tls == value);
+            address.tls = found.ok_or_else(settings::unusable)?.1;
         }
         Ok(address)
     }
@@ -56,10 +56,7 @@ impl TcpAddress {
 
 impl fmt::Display for TcpAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.place)?;
-        match TlsUse::NAMES.iter().find(|(_, tls)| *tls == self.tls) {
-            Some((name, tls)) if *tls != TlsUse::Offer => write!(f, "?tls={name}"),
-            _ => Ok(()),
-        }
+        let found = TlsUse::NAMES.iter().find(|(_, tls)| *tls == self.tls && *tls != TlsUse::Offer);
+        settings::write(f, &self.place, [found.map(|(name, _)| format!("tls={name}"))])
     }
 }

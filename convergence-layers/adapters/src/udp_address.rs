@@ -1,19 +1,14 @@
 //! Where a node is reached by UDPCL, and how: `udp://host:port?mtu=1280&rate=125000&ltp=large&plain=yes` (docs/udp.md).
 
 use std::fmt;
-use std::str::FromStr;
 
 use bundle_format::Eid;
 use udpcl::LinkOptions;
-use udpcl::options::{MTU, MTU_MAX, MTU_MIN, PRIVATE_ID};
+use udpcl::options::{MTU, MTU_MIN, PRIVATE_ID};
 
 use crate::address::AddressError;
 use crate::host_port::HostPort;
-
-/// Octets of the headers of IPv6 and UDP, which the MTU of a path includes.
-pub(crate) const HEADERS: usize = 48;
-/// The slowest link, in octets per second.
-pub(crate) const RATE_MIN: u64 = 100;
+use crate::settings::{self, HEADERS};
 
 /// A place and the settings of a link there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,27 +33,23 @@ impl UdpAddress {
 
     /// Reads what stands behind the slashes of an address.
     pub(crate) fn parse(text: &str) -> Result<Self, AddressError> {
-        let (place, settings) = text.split_once('?').unwrap_or((text, ""));
+        let (place, settings) = settings::split(text);
         let mut address = Self::of(HostPort::parse(place, udpcl::PORT)?);
-        for setting in settings.split('&').filter(|setting| !setting.is_empty()) {
-            let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
-            address.set(name, value).ok_or_else(|| AddressError::Setting(String::new()))?;
+        for (name, value) in settings {
+            address.set(name, value).ok_or_else(settings::unusable)?;
         }
         Ok(address)
     }
 
     fn set(&mut self, name: &str, value: &str) -> Option<()> {
         match (name, value) {
-            ("mtu", _) => {
-                let mtu = number::<usize>(value)?.checked_sub(HEADERS)?;
-                self.mtu = Some(mtu).filter(|mtu| (MTU_MIN..=MTU_MAX - HEADERS).contains(mtu))?;
-            }
-            ("rate", _) => self.rate = Some(number(value).filter(|rate| *rate >= RATE_MIN)?),
+            ("mtu", _) => self.mtu = settings::datagram(value, MTU_MIN)?,
+            ("rate", _) => self.rate = Some(settings::rate(value)?),
             ("ltp", "always") => self.is_ltp_for_large = false,
             ("ltp", "large") => self.is_ltp_for_large = true,
             ("plain", "yes") => self.is_plain = true,
             ("plain", "no") => self.is_plain = false,
-            ("node", _) => self.node = Some(node_id(value)?),
+            ("node", _) => self.node = Some(settings::node_id(value)?),
             ("extension", _) => self.extension = value.parse().ok().filter(|id| *id < 0)?,
             _ => return None,
         }
@@ -88,39 +79,16 @@ impl UdpAddress {
     }
 }
 
-/// A node's name; boxed, because addresses are part of errors, and few have one.
-pub(crate) fn node_id(value: &str) -> Option<Box<Eid>> {
-    value.parse().ok().filter(|eid: &Eid| eid.is_node_id() && !eid.is_null()).map(Box::new)
-}
-
-/// Digits, and nothing else.
-pub(crate) fn number<N: FromStr>(value: &str) -> Option<N> {
-    value.bytes().all(|octet| octet.is_ascii_digit()).then(|| value.parse().ok())?
-}
-
 impl fmt::Display for UdpAddress {
-    /// Only what is not as usual, in one order: two texts of one address are one peer.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut settings = Vec::new();
-        if self.mtu != MTU {
-            settings.push(format!("mtu={}", self.mtu + HEADERS));
-        }
-        if let Some(rate) = self.rate {
-            settings.push(format!("rate={rate}"));
-        }
-        if self.is_ltp_for_large {
-            settings.push("ltp=large".to_owned());
-        }
-        if self.is_plain {
-            settings.push("plain=yes".to_owned());
-        }
-        if self.extension != PRIVATE_ID {
-            settings.push(format!("extension={}", self.extension));
-        }
-        if let Some(node) = &self.node {
-            settings.push(format!("node={node}"));
-        }
-        let mark = if settings.is_empty() { "" } else { "?" };
-        write!(f, "{}{mark}{}", self.place, settings.join("&"))
+        let settings = [
+            (self.mtu != MTU).then(|| format!("mtu={}", self.mtu + HEADERS)),
+            self.rate.map(|rate| format!("rate={rate}")),
+            self.is_ltp_for_large.then(|| "ltp=large".to_owned()),
+            self.is_plain.then(|| "plain=yes".to_owned()),
+            (self.extension != PRIVATE_ID).then(|| format!("extension={}", self.extension)),
+            self.node.as_ref().map(|node| format!("node={node}")),
+        ];
+        settings::write(f, &self.place, settings)
     }
 }

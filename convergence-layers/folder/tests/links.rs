@@ -64,6 +64,7 @@ async fn receive(link: &mut Link) -> (TransferId, Vec<u8>) {
     }
 }
 
+/// Waits until files are as wanted. They are looked at again and again: not every system tells of changes, and the link does not either.
 async fn until(what: &str, is_so: impl Fn() -> bool) {
     let waiting = async {
         while !is_so() {

@@ -57,7 +57,7 @@ async fn closed(link: &mut Link) -> String {
     }
 }
 
-/// Waits until a process is no more.
+/// Waits until a process is no more. It is not our child, so that its end cannot be awaited, only looked for.
 async fn is_gone(pid_file: &Path) {
     let gone = async {
         loop {
@@ -160,6 +160,7 @@ async fn a_program_is_killed_when_nobody_waits_for_its_hello_any_more() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
     let command = format!("echo $$ > '{}'; exec sleep 1000", file.display());
+    // The program says what it is before it could say anything to us.
     let started = async {
         while std::fs::read_to_string(&file).unwrap_or_default().is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;

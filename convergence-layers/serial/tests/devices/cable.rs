@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-/// How often is looked for octets.
-const TICK: Duration = Duration::from_millis(1);
+/// How long octets are waited for before a look at whether the cable is still there.
+const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
 /// A pseudo-terminal: the end that a node opens is a device, the other is ours.
 pub(crate) struct Terminal {
@@ -102,7 +102,8 @@ fn carry(mut ends: [Terminal; 2], stop: &AtomicBool, damage: &Mutex<Option<u64>>
             let _ = ends[1 - from].ours.write(&carried);
         }
         if !is_busy {
-            thread::sleep(TICK);
+            let mut readable = ends.each_ref().map(|end| PollFd::new(&end.ours, PollFlags::IN));
+            let _ = poll(&mut readable, Some(&PATIENCE));
         }
     }
 }

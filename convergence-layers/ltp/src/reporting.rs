@@ -145,7 +145,10 @@ impl Reporting {
         };
         // Beyond what was cut off there is nothing to say, and nothing shall be asked for twice.
         let end = if self.cut.is_some() && lower >= end { reception.received.prefix() } else { end };
-        let Some(red_length) = reception.red_length.filter(|_| !reception.is_accepted) else {
+        // Where there was no room for the last octet there is nothing to keep back, and it must be asked for.
+        let keeps_back =
+            |length: &u64| !reception.is_accepted && reception.received.contains(&(length - 1..*length));
+        let Some(red_length) = reception.red_length.filter(keeps_back) else {
             return claimed_scope(lower, end, reception.received);
         };
         if self.keeps_first {

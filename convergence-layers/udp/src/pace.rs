@@ -7,6 +7,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::account;
+
 /// Octets that may be on their way before anything is known of the path: ten datagrams (RFC 6928).
 const FIRST_WINDOW: u64 = 10 * 1_232;
 /// Datagrams that are remembered as being on their way.
@@ -19,6 +21,8 @@ const GAIN_FIRST: f64 = 2.885;
 const GAINS: [f64; 8] = [1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
 /// What may be on its way, as a multiple of what the path holds: accounts come in lumps.
 const WINDOW_GAIN: f64 = 2.0;
+/// The shortest round and turn: where a round trip is shorter, timers and accounts come too rarely to see what a turn does.
+const ROUND_MIN: Duration = Duration::from_millis(10);
 /// Rounds for which the highest rate is remembered.
 const ROUNDS: u64 = 10;
 /// For how long the shortest round trip is believed, before less is sent for a moment to see it again.
@@ -48,6 +52,7 @@ pub struct Pace {
     /// The rates of the last rounds, highest first.
     rates: VecDeque<(u64, f64)>,
     round: u64,
+    round_began: Instant,
     round_ends_at: u64,
     round_trip_min: Option<(Instant, Duration)>,
     smoothed: Option<Duration>,
@@ -97,6 +102,7 @@ impl Pace {
             first_sent_at: now,
             rates: VecDeque::new(),
             round: 0,
+            round_began: now,
             round_ends_at: 0,
             round_trip_min: None,
             smoothed: None,
@@ -165,8 +171,9 @@ impl Pace {
             Mode::Quiet { .. } => 0.5,
             _ => WINDOW_GAIN,
         };
-        // What is accounted for late, in lumps, must not stop a short path.
-        let slack = self.best_rate().unwrap_or(0.0) * crate::account::WAIT.as_secs_f64() * 2.0;
+        // What is accounted for late, in lumps, must not stop a short path; nor may it fill the neighbor's socket.
+        let late = self.best_rate().unwrap_or(0.0) * account::WAIT.as_secs_f64();
+        let slack = late.min(as_f64(account::OCTETS_MAX)) * 2.0;
         as_u64(self.capacity() * gain + slack).max(FIRST_WINDOW)
     }
 
@@ -234,9 +241,10 @@ impl Pace {
         (self.delivered, self.delivered_at, self.accounted_at) = (octets, now, now);
         self.first_sent_at = latest.at;
         self.measure(now, now.saturating_duration_since(latest.at).saturating_sub(delay));
-        if latest.delivered >= self.round_ends_at {
+        let is_long_enough = now.saturating_duration_since(self.round_began) >= ROUND_MIN;
+        if latest.delivered >= self.round_ends_at && is_long_enough {
             self.round += 1;
-            self.round_ends_at = self.delivered;
+            (self.round_began, self.round_ends_at) = (now, self.delivered);
             self.round_over(latest.was_idle);
         }
         self.note_rate(now, &latest);
@@ -296,7 +304,8 @@ impl Pace {
             Mode::Beginning { rounds_without: 3.., .. } => self.mode = Mode::Draining,
             Mode::Draining if fits => self.steady(now),
             Mode::Steady { turn, since } => {
-                let is_over = now.saturating_duration_since(since) >= self.round_trip_or_first();
+                let least = self.round_trip_or_first().max(ROUND_MIN);
+                let is_over = now.saturating_duration_since(since) >= least;
                 if is_over || turn == 1 && fits {
                     self.mode = Mode::Steady { turn: (turn + 1) % GAINS.len(), since: now };
                 }

@@ -33,6 +33,8 @@ const ACCEPTED_DEPTH: usize = 16;
 /// Datagrams, and octets of them, that wait for the task of a contact. More are as lost as datagrams may be.
 const INBOX_DEPTH: usize = 2_048;
 const INBOX_OCTETS_MAX: usize = 2 << 20;
+/// What may wait in the socket while other tasks have their turn.
+const RECEIVED_OCTETS: usize = 1 << 20;
 /// How long to wait after the system could not give us a datagram.
 const BREATH: std::time::Duration = std::time::Duration::from_millis(10);
 /// The largest datagram.
@@ -90,6 +92,8 @@ impl Socket {
     /// Binds a socket; port 0 takes any free one. What is accepted has the given options.
     pub async fn bind(address: SocketAddr, options: Arc<Options>, link: LinkOptions) -> io::Result<Self> {
         let udp = Arc::new(UdpSocket::bind(address).await?);
+        // Systems that allow less give what they allow.
+        let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&udp, RECEIVED_OCTETS);
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(io::Error::other)?;
         let (to_accept, accepted) = mpsc::channel(ACCEPTED_DEPTH);

@@ -63,6 +63,19 @@ fn where_only_the_last_octet_came_the_first_one_is_kept_back() {
 }
 
 #[test]
+fn the_end_of_a_block_is_asked_for_where_there_was_no_room_for_it() {
+    let mut side = OneSide::with(|options| options.buffer_max = 8);
+    side.hear_red(Mark::Red, 0, b"abcdefgh");
+    side.hear_red(Mark::BlockEnd(checkpoint(5)), 8, b"ijkl");
+    let (first, scope, claims) = side.answers()[0].report();
+    assert_eq!((scope, claims), ((0, 12), vec![(0, 8)]));
+    side.events();
+    side.hear_red(Mark::BlockEnd(Checkpoint { serial: 6, report: first }), 8, b"ijkl");
+    let (_, scope, claims) = side.answers().last().expect("it answers").report();
+    assert_eq!((scope, claims), ((0, 11), vec![(0, 11)]), "now the last octet is kept back");
+}
+
+#[test]
 fn octets_are_handed_up_in_order_and_the_first_to_come_stay() {
     let mut side = OneSide::with(|options| options.buffer_max = 16);
     side.hear_red(Mark::Red, 4, b"efgh");

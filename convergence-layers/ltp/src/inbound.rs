@@ -212,6 +212,7 @@ impl Inbound {
         for transfer in self.delivering.iter().copied() {
             let Some((_, receiving)) = self.sessions.get_mut(&transfer) else { continue };
             if let Some(octets) = receiving.take(shared) {
+                self.note(transfer, shared);
                 return Some(Event::Octets { transfer, octets });
             }
             if receiving.is_handed_up() {

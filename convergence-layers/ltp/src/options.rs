@@ -38,8 +38,8 @@ pub struct Options {
     pub window: usize,
     /// After so many new octets of a block a checkpoint asks for a report, so that their memory can be freed.
     pub checkpoint_every: u64,
-    /// Octets of one block that wait to be handed up. As large as a window, so that a neighbor with these options never
-    /// sends in vain.
+    /// Octets of one block that wait to be handed up. Where it is larger than a window, a neighbor with the same options never sends in
+    /// vain: claims wait while more than the difference is not handed up.
     pub buffer_max: usize,
     /// The same for all blocks together. The block that is being handed up may always have its own share.
     pub buffers_max: usize,
@@ -81,7 +81,7 @@ impl Options {
             block_max: 4 << 30,
             window: 4 << 20,
             checkpoint_every: 64 << 10,
-            buffer_max: 4 << 20,
+            buffer_max: 6 << 20,
             buffers_max: 8 << 20,
             runs_max: 4_096,
             transmissions_max: 30,

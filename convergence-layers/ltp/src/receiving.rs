@@ -3,6 +3,7 @@
 //! Octets are handed up in order; those after a gap wait, within bounds. The block is reported complete once the agent has
 //! accepted it (`reporting`). A block is its red part and its green one, and is received when both are all there.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,9 @@ use crate::reason::CancelReason;
 use crate::reporting::{Reception, Reporting};
 use crate::segment::{Checkpoint, Data, Mark, SessionId};
 use crate::shared::{Shared, delay};
+
+/// Checkpoints of one session that wait to be answered. Those beyond are repeated.
+const UNANSWERED_MAX: usize = 128;
 
 /// The neighbor's session, on our side.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub(crate) struct Receiving {
     /// The checkpoint that came last at the end of the red part.
     last_checkpoint: u64,
     pub(crate) reporting: Reporting,
+    /// Checkpoints that are not answered while much waits to be handed up, and where they end.
+    unanswered: VecDeque<(Checkpoint, u64)>,
     idle_at: Option<Instant>,
 }
 
@@ -63,6 +69,7 @@ impl Receiving {
             green_start: u64::MAX,
             last_checkpoint: 0,
             reporting: Reporting::new(session, shared),
+            unanswered: VecDeque::new(),
             idle_at: None,
         }
     }
@@ -107,6 +114,13 @@ impl Receiving {
             self.handle_checkpoint(checkpoint, range.end, shared);
         }
         Ok(())
+    }
+
+    /// Whether the agent is so far behind that a neighbor which heard of claims would send what there is no room for.
+    fn is_behind(&self, shared: &Shared) -> bool {
+        let options = &shared.options;
+        let kept_up = options.buffer_max.saturating_sub(options.window).max(options.buffer_max / 4);
+        self.stage == Stage::Delivering && self.buffer.ready() > u64::try_from(kept_up).unwrap_or(u64::MAX)
     }
 
     /// Whether the segment fits what came before (§6.21).
@@ -174,6 +188,14 @@ impl Receiving {
     }
 
     fn handle_checkpoint(&mut self, checkpoint: Checkpoint, end: u64, shared: &Shared) {
+        if !self.is_behind(shared) {
+            self.answer(checkpoint, end, shared);
+        } else if !self.unanswered.contains(&(checkpoint, end)) && self.unanswered.len() < UNANSWERED_MAX {
+            self.unanswered.push_back((checkpoint, end));
+        }
+    }
+
+    fn answer(&mut self, checkpoint: Checkpoint, end: u64, shared: &Shared) {
         if self.red_length == Some(end) {
             self.last_checkpoint = checkpoint.serial;
         }
@@ -211,6 +233,11 @@ impl Receiving {
     pub(crate) fn take(&mut self, shared: &mut Shared) -> Option<Bytes> {
         let octets = self.buffer.take()?;
         shared.buffered = shared.buffered.saturating_sub(octets.len());
+        if !self.is_behind(shared) {
+            for (checkpoint, end) in std::mem::take(&mut self.unanswered) {
+                self.answer(checkpoint, end, shared);
+            }
+        }
         Some(octets)
     }
 

@@ -19,13 +19,13 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// A datagram arrived. What came in vain does not count: where the agent is slower than the path, the neighbor shall not be faster
-    /// than the agent.
-    pub(crate) fn arrived(&mut self, now: Instant, number: u64, octets: u64, in_vain: u64) {
+    /// A datagram arrived.
+    pub(crate) fn arrived(&mut self, now: Instant, number: u64, octets: usize) {
+        let octets = octets as u64;
         if self.highest.is_none_or(|(highest, _)| number > highest) {
             self.highest = Some((number, now));
         }
-        self.octets += octets.saturating_sub(in_vain);
+        self.octets += octets;
         self.untold += 1;
         self.octets_untold += octets;
         let is_much = self.untold >= DATAGRAMS_MAX || self.octets_untold >= OCTETS_MAX;

@@ -276,11 +276,10 @@ impl Contact {
 
     /// Segments of LTP arrived.
     pub(crate) fn handle_segments(&mut self, now: Instant, number: u64, segments: &[u8]) {
-        let Some(engine) = &mut self.engine else { return };
-        let in_vain = engine.counters().octets_in_vain;
-        engine.handle_segments(now, segments);
-        let in_vain = engine.counters().octets_in_vain - in_vain;
-        self.account.arrived(now, number, segments.len() as u64, in_vain);
+        self.account.arrived(now, number, segments.len());
+        if let Some(engine) = &mut self.engine {
+            engine.handle_segments(now, segments);
+        }
     }
 
     /// Whether the next [`Outgoing`] of a lane can be taken now.

@@ -71,8 +71,25 @@ fn the_end_of_a_block_is_asked_for_where_there_was_no_room_for_it() {
     assert_eq!((scope, claims), ((0, 12), vec![(0, 8)]));
     side.events();
     side.hear_red(Mark::BlockEnd(Checkpoint { serial: 6, report: first }), 8, b"ijkl");
+    side.events();
     let (_, scope, claims) = side.answers().last().expect("it answers").report();
     assert_eq!((scope, claims), ((0, 11), vec![(0, 11)]), "now the last octet is kept back");
+}
+
+#[test]
+fn a_checkpoint_is_answered_once_most_of_what_came_is_handed_up() {
+    let mut side = OneSide::with(|options| (options.window, options.buffer_max) = (8, 16));
+    side.hear_red(Mark::Checkpoint(checkpoint(5)), 0, b"abcd");
+    assert_eq!(side.answers()[0].report().1, (0, 4));
+    assert_eq!(side.engine.poll_event(), Some(Event::Receiving { transfer: 0, length: None }));
+    side.hear_red(Mark::Red, 4, b"efgh");
+    for _ in 0..2 {
+        side.hear_red(Mark::Checkpoint(checkpoint(6)), 8, b"ijkl");
+    }
+    assert_eq!(side.answers(), [], "a neighbor with the same window would send more than there is room for");
+    assert_eq!(side.engine.poll_event(), Some(octets(0, b"abcd")));
+    let said = side.answers();
+    assert_eq!((said.len(), said[0].report().1), (1, (4, 12)));
 }
 
 #[test]

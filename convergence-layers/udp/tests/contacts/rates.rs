@@ -73,3 +73,15 @@ fn where_nobody_accounts_the_rate_of_the_configuration_is_kept_and_not_exceeded(
     assert!(octets > 9_000_000.0, "{octets} octets in ten seconds at 1 MB a second");
     assert!(world.sides[0].sent_octets < 10_100_000, "{}", world.sides[0].sent_octets);
 }
+
+#[test]
+fn on_a_short_path_little_more_is_on_its_way_than_fits_the_neighbors_socket() {
+    let socket =
+        Path { octets_per_second: 1e8, delay: Duration::from_micros(50), loss: 0.0, queue: 100_000.0 };
+    let mut world = busy(socket, 2.0);
+    world.run_for(Duration::from_secs(1));
+    let arrived = world.sides[1].bundles.len() as f64 * 65_536.0;
+    assert!(arrived > 8e7, "{arrived} octets in a second at 100 MB a second");
+    let sent = world.sides[0].sent_octets as f64;
+    assert!(sent < 1.1 * arrived, "{sent} octets were sent for {arrived}");
+}

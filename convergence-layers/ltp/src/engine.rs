@@ -5,7 +5,7 @@
 //!   [`Engine::resume`], and from the agent [`Engine::send_begin`], [`Engine::send_octets`], [`Engine::send_abandon`],
 //!   [`Engine::accept`], [`Engine::refuse`];
 //! - *outputs*: [`Engine::poll_event`] until `None` after every input; [`Engine::poll_transmit`] whenever the link has room for a
-//!   segment, which counts as transmitted at that moment;
+//!   segment, which counts as transmitted at that moment, and after events were taken, because that may make a report;
 //! - *questions*: [`Engine::takes_transfer`], [`Engine::room`], [`Engine::has_segment`], [`Engine::poll_timeout`].
 //!
 //! Memory is bounded by the options, whatever the neighbor sends. Events that are not taken fill the buffers of received

@@ -111,6 +111,7 @@ impl Inbound {
         let Some(transfer) = self.transfers.get(&session).copied() else { return };
         if let Some((_, receiving)) = self.sessions.get_mut(&transfer) {
             receiving.reporting.acknowledged(now, report, shared);
+            receiving.catch_up(shared);
             if receiving.is_over() {
                 self.close_accepted(transfer, shared);
             }

@@ -22,6 +22,8 @@ pub struct Options {
     pub segment_max: usize,
     /// The largest number that our first session may have; later ones grow by one. Small ones make short heads.
     pub first_session_max: u64,
+    /// The same for serial numbers of reports and checkpoints. Large ones cannot be guessed.
+    pub first_serial_max: u64,
     /// How fast data segments are transmitted.
     pub rate: Rate,
     /// What the link adds to each segment, in octets.
@@ -38,8 +40,8 @@ pub struct Options {
     pub window: usize,
     /// After so many new octets of a block a checkpoint asks for a report, so that their memory can be freed.
     pub checkpoint_every: u64,
-    /// Octets of one block that wait to be handed up. Where it is larger than a window, a neighbor with the same options never sends in
-    /// vain: claims wait while more than the difference is not handed up.
+    /// Octets of one block that wait to be handed up. By as much as it is larger than a window, claims may be ahead of the agent: a
+    /// neighbor with the same options then sends hardly anything in vain.
     pub buffer_max: usize,
     /// The same for all blocks together. The block that is being handed up may always have its own share.
     pub buffers_max: usize,
@@ -73,6 +75,8 @@ impl Options {
             segment_max: 1_232,
             // Others keep theirs in 32 bits.
             first_session_max: (1 << 31) - 1,
+            // Two octets, as CCSDS 734.1 has it.
+            first_serial_max: (1 << 14) - 1,
             rate: Rate::Unlimited,
             overhead: 48,
             sending_max: 512,
@@ -102,6 +106,7 @@ impl Options {
         let counts = [self.sending_max, self.receiving_max, self.deliveries_max, self.runs_max, self.window];
         if counts.contains(&0)
             || self.first_session_max == 0
+            || self.first_serial_max == 0
             || self.checkpoint_every == 0
             || self.transmissions_max == 0
         {

@@ -3,7 +3,6 @@
 //! Octets are handed up in order; those after a gap wait, within bounds. The block is reported complete once the agent has
 //! accepted it (`reporting`). A block is its red part and its green one, and is received when both are all there.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -14,9 +13,6 @@ use crate::reason::CancelReason;
 use crate::reporting::{Reception, Reporting};
 use crate::segment::{Checkpoint, Data, Mark, SessionId};
 use crate::shared::{Shared, delay};
-
-/// Checkpoints of one session that wait to be answered. Those beyond are repeated.
-const UNANSWERED_MAX: usize = 128;
 
 /// The neighbor's session, on our side.
 #[derive(Debug)]
@@ -31,8 +27,8 @@ pub(crate) struct Receiving {
     /// The checkpoint that came last at the end of the red part.
     last_checkpoint: u64,
     pub(crate) reporting: Reporting,
-    /// Checkpoints that are not answered while much waits to be handed up, and where they end.
-    unanswered: VecDeque<(Checkpoint, u64)>,
+    /// The latest checkpoint of which not all was reported because much waited to be handed up, and how far that goes.
+    held_back: Option<(u64, u64)>,
     idle_at: Option<Instant>,
 }
 
@@ -69,7 +65,7 @@ impl Receiving {
             green_start: u64::MAX,
             last_checkpoint: 0,
             reporting: Reporting::new(session, shared),
-            unanswered: VecDeque::new(),
+            held_back: None,
             idle_at: None,
         }
     }
@@ -114,13 +110,6 @@ impl Receiving {
             self.handle_checkpoint(checkpoint, range.end, shared);
         }
         Ok(())
-    }
-
-    /// Whether the agent is so far behind that a neighbor which heard of claims would send what there is no room for.
-    fn is_behind(&self, shared: &Shared) -> bool {
-        let options = &shared.options;
-        let kept_up = options.buffer_max.saturating_sub(options.window).max(options.buffer_max / 4);
-        self.stage == Stage::Delivering && self.buffer.ready() > u64::try_from(kept_up).unwrap_or(u64::MAX)
     }
 
     /// Whether the segment fits what came before (§6.21).
@@ -187,26 +176,38 @@ impl Receiving {
         }
     }
 
-    fn handle_checkpoint(&mut self, checkpoint: Checkpoint, end: u64, shared: &Shared) {
-        if !self.is_behind(shared) {
-            self.answer(checkpoint, end, shared);
-        } else if !self.unanswered.contains(&(checkpoint, end)) && self.unanswered.len() < UNANSWERED_MAX {
-            self.unanswered.push_back((checkpoint, end));
-        }
+    /// Where claims end while the agent is behind, so that a neighbor which sends a window beyond them finds room for it.
+    fn claims_end(&self, shared: &Shared) -> u64 {
+        let options = &shared.options;
+        let kept_up = options.buffer_max.saturating_sub(options.window).max(options.buffer_max / 4);
+        let is_behind = self.stage == Stage::Delivering;
+        let kept_up = u64::try_from(kept_up).ok().filter(|_| is_behind).unwrap_or(u64::MAX);
+        self.buffer.taken().saturating_add(kept_up)
     }
 
-    fn answer(&mut self, checkpoint: Checkpoint, end: u64, shared: &Shared) {
+    fn handle_checkpoint(&mut self, checkpoint: Checkpoint, end: u64, shared: &Shared) {
         if self.red_length == Some(end) {
             self.last_checkpoint = checkpoint.serial;
         }
-        let buffer_max = u64::try_from(shared.options.buffer_max).unwrap_or(u64::MAX);
-        let reception = Reception {
-            limit: self.buffer.received().prefix().saturating_add(buffer_max),
-            received: self.buffer.received(),
-            red_length: self.red_length,
-            is_accepted: self.stage == Stage::Accepted,
-        };
+        let claims_end = self.claims_end(shared);
+        let is_behind = self.buffer.received().prefix() > claims_end;
+        if is_behind && end > claims_end {
+            let (serial, until) = self.held_back.unwrap_or_default();
+            self.held_back = Some((serial.max(checkpoint.serial), until.max(end)));
+        }
+        let end = if is_behind { end.min(claims_end) } else { end };
+        let reception = reception(&self.buffer, self.red_length, self.stage, shared);
         self.reporting.checkpoint(checkpoint, end, reception, shared);
+    }
+
+    /// What was held back is reported, where the agent has taken enough and there is room for a report.
+    pub(crate) fn catch_up(&mut self, shared: &Shared) {
+        let Some((serial, until)) = self.held_back else { return };
+        let is_behind = self.buffer.received().prefix() > self.claims_end(shared);
+        let reception = reception(&self.buffer, self.red_length, self.stage, shared);
+        if !is_behind && self.reporting.catch_up(serial, until, reception, shared) {
+            self.held_back = None;
+        }
     }
 
     /// Whether all octets of the block are here.
@@ -233,11 +234,7 @@ impl Receiving {
     pub(crate) fn take(&mut self, shared: &mut Shared) -> Option<Bytes> {
         let octets = self.buffer.take()?;
         shared.buffered = shared.buffered.saturating_sub(octets.len());
-        if !self.is_behind(shared) {
-            for (checkpoint, end) in std::mem::take(&mut self.unanswered) {
-                self.answer(checkpoint, end, shared);
-            }
-        }
+        self.catch_up(shared);
         Some(octets)
     }
 
@@ -249,6 +246,7 @@ impl Receiving {
     /// The agent has the block, durably: the neighbor may hear of it.
     pub(crate) fn accept(&mut self, shared: &Shared) {
         self.stage = Stage::Accepted;
+        self.held_back = None;
         if let Some(red_length) = self.red_length {
             self.reporting.complete(self.last_checkpoint, red_length, self.buffer.received(), shared);
         }
@@ -281,6 +279,22 @@ impl Receiving {
     pub(crate) fn delay(&mut self, by: Duration) {
         self.reporting.delay(by);
         delay(&mut self.idle_at, by);
+    }
+}
+
+/// What a report is about now.
+fn reception<'a>(
+    buffer: &'a Buffer,
+    red_length: Option<u64>,
+    stage: Stage,
+    shared: &Shared,
+) -> Reception<'a> {
+    let buffer_max = u64::try_from(shared.options.buffer_max).unwrap_or(u64::MAX);
+    Reception {
+        received: buffer.received(),
+        red_length,
+        is_accepted: stage == Stage::Accepted,
+        limit: buffer.received().prefix().saturating_add(buffer_max),
     }
 }
 

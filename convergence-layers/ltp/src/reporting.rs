@@ -1,8 +1,8 @@
 //! What we tell a sender of what we received (RFC 5326 §6.8, §6.11, §6.14), and what we keep back.
 //!
 //! A report is a promise (§6.22), and the one that completes the red part is what a sender takes for arrival. Until the agent
-//! has accepted the block, one octet is therefore left out of every report's scope: the last of the red part, so that a
-//! report of several segments, as §6.11 has it, is completed later. Where only the last octet was received, it is the first.
+//! has accepted the block, one octet that was received is therefore left out of every report's scope: the last of the red part, so
+//! that a report of several segments, as §6.11 has it, is completed later. Where only the last octet was received, it is the first.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -17,8 +17,6 @@ use crate::shared::{Awaited, Shared};
 const REPORTS_MAX: usize = 64;
 /// Checkpoints, and scopes of reports, that are remembered.
 const REMEMBERED_MAX: usize = 128;
-/// The largest first serial number: two octets, as CCSDS 734.1 has it.
-const FIRST_SERIAL_MAX: u64 = (1 << 14) - 1;
 
 /// The reports of one session.
 #[derive(Debug)]
@@ -60,7 +58,7 @@ impl Reporting {
     pub(crate) fn new(session: SessionId, shared: &mut Shared) -> Self {
         Self {
             session,
-            next_serial: shared.random.up_to(FIRST_SERIAL_MAX),
+            next_serial: shared.random.up_to(shared.options.first_serial_max),
             primary_upper: 0,
             reports: BTreeMap::new(),
             lower_bounds: VecDeque::new(),
@@ -95,17 +93,44 @@ impl Reporting {
             }
             self.answered.retain(|(serial, _)| *serial != checkpoint.serial);
         }
+        let lower = match checkpoint.report {
+            0 => self.primary_upper,
+            report => self.lower_bounds.iter().find(|(serial, _)| *serial == report).map_or(0, |(_, l)| *l),
+        };
+        self.answer(checkpoint, lower..end, reception, shared);
+    }
+
+    /// Answers a checkpoint again, with all that answers to this one and earlier ones left out. Says whether there was room for that.
+    pub(crate) fn catch_up(
+        &mut self,
+        serial: u64,
+        end: u64,
+        reception: Reception<'_>,
+        shared: &Shared,
+    ) -> bool {
+        self.answer(Checkpoint { serial, report: 0 }, 0..end, reception, shared)
+    }
+
+    fn answer(
+        &mut self,
+        checkpoint: Checkpoint,
+        about: Range<u64>,
+        reception: Reception<'_>,
+        shared: &Shared,
+    ) -> bool {
         if self.reports.len() >= REPORTS_MAX {
-            return;
+            return false;
         }
         // A report must claim something: at worst it reaches as far as the first run.
-        let first = reception.received.first().map_or(0, |first| first.end).min(end);
-        let end = self.reach(checkpoint, end, reception.limit.max(first));
-        let Some(scope) = self.scope(checkpoint, end, reception) else { return };
-        if checkpoint.report == 0 {
-            self.primary_upper = self.primary_upper.max(scope.end);
+        let first = reception.received.first().map_or(0, |first| first.end).min(about.end);
+        let end = self.reach(checkpoint, about.end, reception.limit.max(first));
+        if let Some(scope) = self.scope(about.start, end, reception) {
+            if checkpoint.report == 0 {
+                self.primary_upper = self.primary_upper.max(scope.end);
+            }
+            self.issue(checkpoint.serial, scope, reception.received, shared);
         }
-        self.issue(checkpoint.serial, scope, reception.received, shared);
+        true
     }
 
     /// The block is accepted: all of the red part is claimed, and older reports need no acknowledgement any more.
@@ -137,30 +162,27 @@ impl Reporting {
         wanted.min(limit)
     }
 
-    /// What a report to the checkpoint is about, without what is kept back (§6.11).
-    fn scope(&mut self, checkpoint: Checkpoint, end: u64, reception: Reception<'_>) -> Option<Range<u64>> {
-        let lower = match checkpoint.report {
-            0 => self.primary_upper,
-            report => self.lower_bounds.iter().find(|(serial, _)| *serial == report).map_or(0, |(_, l)| *l),
-        };
+    /// What a report about such a range is about, without what is kept back (§6.11).
+    fn scope(&mut self, lower: u64, end: u64, reception: Reception<'_>) -> Option<Range<u64>> {
         // Beyond what was cut off there is nothing to say, and nothing shall be asked for twice.
         let end = if self.cut.is_some() && lower >= end { reception.received.prefix() } else { end };
         // Where there was no room for the last octet there is nothing to keep back, and it must be asked for.
         let keeps_back =
             |length: &u64| !reception.is_accepted && reception.received.contains(&(length - 1..*length));
         let Some(red_length) = reception.red_length.filter(keeps_back) else {
-            return claimed_scope(lower, end, reception.received);
+            return claimed_scope(lower..end, u64::MAX, reception.received);
         };
         if self.keeps_first {
             let first = u64::from(reception.received.contains(&(0..1)));
-            return claimed_scope(lower.max(first), end, reception.received)
+            return claimed_scope(lower.max(first)..end, u64::MAX, reception.received)
                 .map(|scope| scope.start.max(first)..scope.end)
                 .filter(|scope| !scope.is_empty());
         }
-        let scope = claimed_scope(lower, end.min(red_length - 1), reception.received);
+        let most = red_length - 1;
+        let scope = claimed_scope(lower..end.min(most), most, reception.received);
         if scope.is_none() && !reception.received.contains(&(0..1)) {
             self.keeps_first = true;
-            return claimed_scope(0, end, reception.received);
+            return claimed_scope(0..end, u64::MAX, reception.received);
         }
         scope
     }
@@ -203,7 +225,8 @@ impl Reporting {
     pub(crate) fn acknowledged(&mut self, now: Instant, serial: u64, shared: &mut Shared) {
         if let Some(outstanding) = self.reports.remove(&serial) {
             outstanding.awaited.answered(now, shared);
-            shared.counters.reports_acknowledged += 1;
+            let was_transmitted = outstanding.awaited.transmissions > 0;
+            shared.counters.reports_acknowledged += u64::from(was_transmitted);
         }
     }
 
@@ -239,11 +262,12 @@ impl Reporting {
 }
 
 /// The scope, with 0 as its lower bound where it would be empty or claim nothing: §6.11 allows that, and a checkpoint that was
-/// overtaken is answered. `None` where even then nothing could be claimed.
-fn claimed_scope(lower: u64, upper: u64, received: &Ranges) -> Option<Range<u64>> {
-    [lower, 0]
+/// overtaken is answered. Where even then nothing could be claimed, since what the checkpoint is about found no room, it reaches over the
+/// first octets that came, though no further than `most`: what is missing before them must be asked for. `None` where there are none.
+fn claimed_scope(about: Range<u64>, most: u64, received: &Ranges) -> Option<Range<u64>> {
+    let to_first = received.first().map_or(0, |first| first.end.min(most));
+    [about.clone(), 0..about.end, 0..to_first]
         .into_iter()
-        .map(|lower| lower..upper)
         .find(|scope| received.within(scope.clone()).next().is_some())
 }
 

@@ -21,9 +21,6 @@ use crate::shared::{Awaited, Shared, delay};
 
 pub(crate) use self::reported::Reported;
 
-/// The largest first serial number: two octets, as CCSDS 734.1 has it.
-const FIRST_SERIAL_MAX: u64 = (1 << 14) - 1;
-
 /// Our side of a session.
 #[derive(Debug)]
 pub(crate) struct Sending {
@@ -76,7 +73,7 @@ struct Outstanding {
 
 impl Sending {
     pub(crate) fn new(session: SessionId, transfer: TransferId, length: u64, shared: &mut Shared) -> Self {
-        let first_checkpoint = shared.random.up_to(FIRST_SERIAL_MAX);
+        let first_checkpoint = shared.random.up_to(shared.options.first_serial_max);
         Self {
             session,
             transfer,

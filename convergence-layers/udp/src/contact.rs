@@ -33,6 +33,10 @@ use crate::sending::{Lane, Sending};
 const ANSWERS_MAX: usize = 8;
 /// The most that a stranger on bare LTP may have in store, before it has shown that it receives.
 const ALLOWANCE_MAX: usize = 64 * 1024;
+/// The largest first serial number in its sessions: others keep theirs in 32 bits.
+const STRANGERS_SERIAL_MAX: u64 = (1 << 31) - 1;
+/// Octets of the headers of IPv4 and UDP, which count where a datagram for a datagram is all that may go.
+pub(crate) const HEADERS: usize = 28;
 /// How long a contact that we close may take to finish what is under way.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// Numbers of bundles that come without LTP begin here, far above those of LTP.
@@ -81,6 +85,8 @@ pub struct Contact {
     pub(crate) is_down: bool,
     /// Octets that may go to a stranger on bare LTP, as many as came from it, until it has shown that it receives them.
     pub(crate) allowance: Option<usize>,
+    /// Whether the neighbor began, over bare LTP.
+    pub(crate) is_strangers: bool,
     pub(crate) faults: VecDeque<String>,
 }
 
@@ -117,6 +123,7 @@ impl Contact {
             said: now,
             is_down: false,
             allowance: None,
+            is_strangers: false,
             faults: VecDeque::new(),
             terms,
         }
@@ -127,7 +134,7 @@ impl Contact {
         let phase = Phase::Asking(Asking::new(now, &terms.options));
         let mut contact = Self::new(terms, phase, now);
         if let Some(Engines { ours, theirs: Some(theirs) }) = contact.terms.link.engines {
-            contact.open_bare(ours, theirs, contact.terms.options.transfer_mru);
+            contact.open_bare(ours, theirs);
         } else if contact.terms.link.is_plain {
             contact.open_plain(None);
         }
@@ -138,21 +145,25 @@ impl Contact {
     pub fn heard_bare(terms: Terms, ours: u64, theirs: u64, now: Instant) -> Self {
         let mut contact = Self::new(terms, Phase::Open, now);
         contact.allowance = Some(0);
-        contact.open_bare(ours, theirs, 0);
+        contact.is_strangers = true;
+        contact.open_bare(ours, theirs);
         contact
     }
 
-    fn open_bare(&mut self, ours: u64, theirs: u64, mru: u64) {
+    fn open_bare(&mut self, ours: u64, theirs: u64) {
         let rate = self.terms.link.rate.unwrap_or(BLIND_RATE);
         self.pace = Pace::blind(self.said, rate);
         if self.begin_engine(ours, theirs, self.terms.link.mtu) {
-            self.open(None, mru);
+            self.open(None, self.terms.options.transfer_mru);
         }
     }
 
     fn begin_engine(&mut self, ours: u64, theirs: u64, segment_max: usize) -> bool {
         let block_max = self.terms.options.transfer_mru;
-        let options = ltp::Options { segment_max, block_max, ..ltp::Options::new(ours, theirs) };
+        let usual = ltp::Options::new(ours, theirs);
+        // A stranger shows by them that it receives.
+        let first_serial_max = if self.is_strangers { STRANGERS_SERIAL_MAX } else { usual.first_serial_max };
+        let options = ltp::Options { segment_max, block_max, first_serial_max, ..usual };
         match Engine::new(options, self.terms.seed) {
             Ok(engine) => self.engine = Some(Box::new(engine)),
             Err(error) => self.end(error.to_string()),
@@ -198,7 +209,8 @@ impl Contact {
     pub fn handle_datagram(&mut self, now: Instant, octets: &[u8]) {
         if self.terms.link.engines.is_some() {
             self.heard(now);
-            self.allowance = self.allowance.map(|allowance| (allowance + octets.len()).min(ALLOWANCE_MAX));
+            self.allowance =
+                self.allowance.map(|allowance| (allowance + octets.len() + HEADERS).min(ALLOWANCE_MAX));
             if let Some(engine) = &mut self.engine {
                 engine.handle_segments(now, octets);
                 self.allowance = self.allowance.filter(|_| engine.counters().reports_acknowledged == 0);

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 use convergence_layer::Link;
+use rustix::net::sockopt;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -92,8 +93,10 @@ impl Socket {
     /// Binds a socket; port 0 takes any free one. What is accepted has the given options.
     pub async fn bind(address: SocketAddr, options: Arc<Options>, link: LinkOptions) -> io::Result<Self> {
         let udp = Arc::new(UdpSocket::bind(address).await?);
-        // Systems that allow less give what they allow.
-        let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&udp, RECEIVED_OCTETS);
+        // What the system gives without being asked may be more; where it allows less, it gives what it allows.
+        if sockopt::socket_recv_buffer_size(&udp).is_ok_and(|octets| octets < RECEIVED_OCTETS) {
+            let _ = sockopt::set_socket_recv_buffer_size(&udp, RECEIVED_OCTETS);
+        }
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(io::Error::other)?;
         let (to_accept, accepted) = mpsc::channel(ACCEPTED_DEPTH);
@@ -201,7 +204,7 @@ impl Shared {
         let mut routes = self.routes();
         let is_dialled = opened.is_some();
         if let Some(other) = routes.get(&address) {
-            // One that a stranger began over bare LTP gives way: nothing could be sent on it.
+            // One that a stranger began over bare LTP gives way to ours, which has the settings of the peer.
             if self.link.engines.is_none() || other.is_dialled || !is_dialled {
                 return Err(DialError::Busy(address));
             }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::contact::{Contact, Phase};
+use crate::contact::{Contact, HEADERS, Phase};
 use crate::saying::{SEGMENTS_OVERHEAD, Saying};
 
 /// How often a neighbor that is down is asked whether it is up again.
@@ -89,13 +89,19 @@ impl Contact {
         if self.waiting.is_empty() && !engine.poll_transmit(now, &mut self.waiting) {
             return false;
         }
-        if self.allowance.is_some_and(|allowance| allowance < self.waiting.len()) {
+        if self.is_held_back() {
             return false;
         }
         std::mem::swap(out, &mut self.waiting);
-        self.allowance = self.allowance.map(|allowance| allowance.saturating_sub(out.len()));
+        self.allowance = self.allowance.map(|allowance| allowance.saturating_sub(out.len() + HEADERS));
         self.pace.unnumbered(now, out.len() as u64);
         true
+    }
+
+    /// Whether the next datagram is more than a stranger may be sent now.
+    fn is_held_back(&self) -> bool {
+        !self.waiting.is_empty()
+            && self.allowance.is_some_and(|allowance| allowance < self.waiting.len() + HEADERS)
     }
 
     fn say_segments(&mut self, now: Instant, to: u64, segments: &[u8], out: &mut Vec<u8>) {
@@ -120,7 +126,7 @@ impl Contact {
     /// Whether the neighbor has to be heard from time to time.
     fn is_listened_to(&self) -> bool {
         match self.terms.link.engines {
-            Some(engines) => engines.theirs.is_none(),
+            Some(_) => self.is_strangers,
             None => !self.terms.link.is_plain || self.them.is_some(),
         }
     }
@@ -141,7 +147,7 @@ impl Contact {
                 if let Phase::Ending(until) = self.phase {
                     at(Some(until));
                 }
-                if !self.is_down && self.has_data() {
+                if !self.is_down && self.has_data() && !self.is_held_back() {
                     at(self.pace.may_send(self.said).err().flatten());
                 }
                 at(self.engine.as_ref().and_then(|engine| engine.poll_timeout()));

@@ -175,7 +175,9 @@ async fn two_nodes_exchange_bundles_over_bare_ltp() {
     peer_with(&a, &format!("{}?engine=2&own=1&rate=10000000", b.url())).await;
     let sent = send(&mut a.client().await, "dtn://b/inbox", &noise(100_000)).await;
     receive(&mut b.client().await, "dtn://b/inbox", &noise(100_000)).await;
-    // The other way only once it is asked for: whoever is heard is nobody's neighbor yet.
+    // The other way on the same contact, as whoever is heard and proves who it is, is a neighbor, and on one of its own.
+    send(&mut b.client().await, "dtn://a/inbox", &noise(9_000)).await;
+    receive(&mut a.client().await, "dtn://a/inbox", &noise(9_000)).await;
     peer_with(&b, &format!("{}?engine=1&own=2&rate=10000000", a.url())).await;
     send(&mut b.client().await, "dtn://a/inbox", &noise(90_000)).await;
     receive(&mut a.client().await, "dtn://a/inbox", &noise(90_000)).await;

@@ -9,7 +9,7 @@ use crate::world::{Link, World, block};
 
 const WORLDS: u64 = 300;
 /// Worlds in which a mistake once showed.
-const KNOWN: [u64; 3] = [12, 110, 2_378];
+const KNOWN: [u64; 5] = [12, 110, 2_378, 16_270, 30_462];
 
 fn any_link(dice: &mut Dice) -> Link {
     Link {
@@ -39,6 +39,11 @@ fn any_world(seed: u64) -> (World, Dice) {
     for node in &mut world.nodes {
         node.refuses = if dice.below(3) == 0 { 100 } else { 0 };
         node.store_delay = Duration::from_millis(dice.below(40_000));
+    }
+    // Of every second world the agents may be slower than the links.
+    let mut slow = Dice::new(!seed);
+    for node in world.nodes.iter_mut().filter(|_| seed % 2 == 1) {
+        node.takes = 1_000 << slow.below(12);
     }
     (world, dice)
 }

@@ -93,3 +93,23 @@ fn a_block_far_longer_than_the_receivers_memory_with_one_checkpoint_at_its_end_a
     let again = world.nodes[0].engine.counters().octets_sent_again;
     assert!(again < 4 << 20, "{again} octets were sent again");
 }
+
+#[test]
+fn a_link_faster_than_the_agent_carries_nothing_in_vain() {
+    let mut world = World::with(5, [Link { rate: 10_000_000, ..Link::clean() }; 2], |options| {
+        options.window = 256 * 1024;
+        options.checkpoint_every = 16 * 1024;
+        options.buffer_max = 512 * 1024;
+        options.buffers_max = 512 * 1024;
+    });
+    world.nodes[1].takes = 500_000;
+    world.nodes[0].send(0, block(0, 8 << 20));
+    world.run_out();
+    assert!(world.nodes[1].received[0].0 == block(0, 8 << 20));
+    assert_eq!(world.nodes[0].engine.counters().octets_sent_again, 0);
+    let (_, took) = world.nodes[1].received[0];
+    assert!(
+        took < Duration::from_secs(18),
+        "the agent has something to take all the time, and is done after {took:?}"
+    );
+}

@@ -56,6 +56,10 @@ pub(crate) struct Node {
     /// Blocks that are being stored, until when.
     storing: VecDeque<(Instant, u64)>,
     pub(crate) store_delay: Duration,
+    /// Octets a second that the agent takes.
+    pub(crate) takes: u64,
+    /// Until when it is busy with what it took.
+    busy_until: Option<Instant>,
     /// Of a thousand received blocks, those that are refused.
     pub(crate) refuses: u64,
     dice: Dice,
@@ -76,6 +80,8 @@ impl Node {
             received: Vec::new(),
             storing: VecDeque::new(),
             store_delay: Duration::from_millis(5),
+            takes: u64::MAX,
+            busy_until: None,
             refuses: 0,
             dice: Dice::new(seed),
             transmitted: 0,
@@ -108,12 +114,17 @@ impl Node {
 
     /// The agent takes events.
     fn listen(&mut self, now: Instant, since: Duration) {
-        while let Some(event) = self.engine.poll_event() {
+        self.busy_until = self.busy_until.filter(|until| *until > now);
+        while self.busy_until.is_none()
+            && let Some(event) = self.engine.poll_event()
+        {
             match event {
                 Event::Receiving { transfer, .. } => {
                     assert!(self.arriving.insert(transfer, Vec::new()).is_none(), "{transfer} began twice");
                 }
                 Event::Octets { transfer, octets } => {
+                    let took = octets.len() as u64 * 1_000_000_000 / self.takes;
+                    self.busy_until = Some(now + Duration::from_nanos(took)).filter(|until| *until > now);
                     self.arriving.get_mut(&transfer).expect("it began").extend_from_slice(&octets);
                 }
                 Event::Received { transfer } => {
@@ -139,7 +150,7 @@ impl Node {
     fn next(&self) -> Option<Instant> {
         let link = self.engine.has_segment().then_some(self.free_at);
         let stored = self.storing.front().map(|(at, _)| *at);
-        [link, stored, self.engine.poll_timeout()].into_iter().flatten().min()
+        [link, stored, self.busy_until, self.engine.poll_timeout()].into_iter().flatten().min()
     }
 }
 

@@ -77,19 +77,32 @@ fn the_end_of_a_block_is_asked_for_where_there_was_no_room_for_it() {
 }
 
 #[test]
-fn a_checkpoint_is_answered_once_most_of_what_came_is_handed_up() {
+fn what_is_missing_before_all_that_there_is_room_for_is_asked_for() {
+    let mut side = OneSide::with(|options| (options.window, options.buffer_max) = (8, 4));
+    side.hear_red(Mark::Checkpoint(checkpoint(5)), 8, b"ijkl");
+    assert_eq!(side.answers()[0].report().1, (0, 12));
+    // "abcd" was lost on the way.
+    side.hear_red(Mark::Checkpoint(checkpoint(6)), 4, b"efgh");
+    let (_, scope, claims) = side.answers()[0].report();
+    assert_eq!((scope, claims), ((0, 12), vec![(8, 4)]));
+}
+
+#[test]
+fn claims_stay_as_far_behind_as_the_agent_is() {
     let mut side = OneSide::with(|options| (options.window, options.buffer_max) = (8, 16));
     side.hear_red(Mark::Checkpoint(checkpoint(5)), 0, b"abcd");
     assert_eq!(side.answers()[0].report().1, (0, 4));
     assert_eq!(side.engine.poll_event(), Some(Event::Receiving { transfer: 0, length: None }));
     side.hear_red(Mark::Red, 4, b"efgh");
-    for _ in 0..2 {
-        side.hear_red(Mark::Checkpoint(checkpoint(6)), 8, b"ijkl");
-    }
-    assert_eq!(side.answers(), [], "a neighbor with the same window would send more than there is room for");
+    side.hear_red(Mark::Checkpoint(checkpoint(6)), 8, b"ijkl");
+    assert_eq!(side.answers()[0].report().1, (4, 8), "a neighbor with the same window has room for no more");
+    side.hear_red(Mark::BlockEnd(checkpoint(7)), 12, b"mnop");
+    assert_eq!(side.answers()[0].report().1, (0, 8), "its timer is answered");
     assert_eq!(side.engine.poll_event(), Some(octets(0, b"abcd")));
+    assert_eq!(side.answers(), []);
+    assert_eq!(side.engine.poll_event(), Some(octets(0, b"efgh")));
     let said = side.answers();
-    assert_eq!((said.len(), said[0].report().1), (1, (4, 12)));
+    assert_eq!((said.len(), said[0].report().1), (1, (0, 15)), "the rest follows");
 }
 
 #[test]

@@ -109,7 +109,8 @@ impl World {
             ..LinkOptions::default()
         };
         self.sides[0].terms.link = link(ours, Some(theirs));
-        self.sides[1].terms.link = link(theirs, None);
+        // That a listener names an engine makes nobody a peer.
+        self.sides[1].terms.link = link(theirs, Some(ours));
         self.dial(0);
         let terms = self.sides[1].terms.clone();
         self.sides[1].contact = Some(Contact::heard_bare(terms, theirs, ours, self.now));

@@ -2,7 +2,8 @@
 //!
 //! A report is a promise (§6.22), and the one that completes the red part is what a sender takes for arrival. Until the agent
 //! has accepted the block, one octet that was received is therefore left out of every report's scope: the last of the red part, so
-//! that a report of several segments, as §6.11 has it, is completed later. Where only the last octet was received, it is the first.
+//! that a report of several segments, as §6.11 has it, is completed later. Where only the last octet was received, nothing is said: a
+//! sender that has heard of all others, from an engine that was here before, would take it for arrival.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -31,8 +32,6 @@ pub(crate) struct Reporting {
     lower_bounds: VecDeque<(u64, u64)>,
     /// Recent checkpoints and the serial numbers of their reports.
     answered: VecDeque<(u64, Range<u64>)>,
-    /// Whether the first octet is kept back, not the last.
-    keeps_first: bool,
     /// The end of what was asked about and is beyond our memory: it is reported when what is missing before it has come.
     cut: Option<u64>,
 }
@@ -63,7 +62,6 @@ impl Reporting {
             reports: BTreeMap::new(),
             lower_bounds: VecDeque::new(),
             answered: VecDeque::new(),
-            keeps_first: false,
             cut: None,
         }
     }
@@ -126,7 +124,7 @@ impl Reporting {
         let end = self.reach(checkpoint, about.end, reception.limit.max(first));
         if let Some(scope) = self.scope(about.start, end, reception) {
             if checkpoint.report == 0 {
-                self.primary_upper = self.primary_upper.max(scope.end);
+                self.primary_upper = self.primary_upper.max(scope.end.min(about.end));
             }
             self.issue(checkpoint.serial, scope, reception.received, shared);
         }
@@ -163,7 +161,7 @@ impl Reporting {
     }
 
     /// What a report about such a range is about, without what is kept back (§6.11).
-    fn scope(&mut self, lower: u64, end: u64, reception: Reception<'_>) -> Option<Range<u64>> {
+    fn scope(&self, lower: u64, end: u64, reception: Reception<'_>) -> Option<Range<u64>> {
         // Beyond what was cut off there is nothing to say, and nothing shall be asked for twice.
         let end = if self.cut.is_some() && lower >= end { reception.received.prefix() } else { end };
         // Where there was no room for the last octet there is nothing to keep back, and it must be asked for.
@@ -172,19 +170,8 @@ impl Reporting {
         let Some(red_length) = reception.red_length.filter(keeps_back) else {
             return claimed_scope(lower..end, u64::MAX, reception.received);
         };
-        if self.keeps_first {
-            let first = u64::from(reception.received.contains(&(0..1)));
-            return claimed_scope(lower.max(first)..end, u64::MAX, reception.received)
-                .map(|scope| scope.start.max(first)..scope.end)
-                .filter(|scope| !scope.is_empty());
-        }
         let most = red_length - 1;
-        let scope = claimed_scope(lower..end.min(most), most, reception.received);
-        if scope.is_none() && !reception.received.contains(&(0..1)) {
-            self.keeps_first = true;
-            return claimed_scope(0..end, u64::MAX, reception.received);
-        }
-        scope
+        claimed_scope(lower..end.min(most), most, reception.received)
     }
 
     /// Makes a report, in as many segments as it takes.

@@ -180,7 +180,12 @@ impl Sending {
         let full = self.next + self.room(self.next, shared);
         let is_worth_it =
             available >= full || available == self.length || shared.held >= shared.options.window;
-        (available > self.next && is_worth_it).then(|| self.next..available.min(full))
+        (available > self.next && is_worth_it).then(|| self.next..self.not_all_but_one(available.min(full)))
+    }
+
+    /// Where a segment ends that could end here. The last octet goes with the one before it: alone, it is not answered.
+    fn not_all_but_one(&self, end: u64) -> u64 {
+        if end + 1 == self.length && end > self.next + 1 { end - 1 } else { end }
     }
 
     /// Whether there is something to transmit, now or when more octets come.

@@ -35,8 +35,6 @@ const ANSWERS_MAX: usize = 8;
 const ALLOWANCE_MAX: usize = 64 * 1024;
 /// The largest first serial number in its sessions: others keep theirs in 32 bits.
 const STRANGERS_SERIAL_MAX: u64 = (1 << 31) - 1;
-/// Octets of the headers of IPv4 and UDP, which count where a datagram for a datagram is all that may go.
-pub(crate) const HEADERS: usize = 28;
 /// How long a contact that we close may take to finish what is under way.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// Numbers of bundles that come without LTP begin here, far above those of LTP.
@@ -208,14 +206,7 @@ impl Contact {
     /// A datagram came from the neighbor's address.
     pub fn handle_datagram(&mut self, now: Instant, octets: &[u8]) {
         if self.terms.link.engines.is_some() {
-            self.heard(now);
-            self.allowance =
-                self.allowance.map(|allowance| (allowance + octets.len() + HEADERS).min(ALLOWANCE_MAX));
-            if let Some(engine) = &mut self.engine {
-                engine.handle_segments(now, octets);
-                self.allowance = self.allowance.filter(|_| engine.counters().reports_acknowledged == 0);
-            }
-            return;
+            return self.handle_bare(now, octets);
         }
         match Packet::of(octets) {
             _ if self.is_over() => {}
@@ -237,6 +228,26 @@ impl Contact {
             Packet::Empty | Packet::Padding => {}
             Packet::Unused(_) => self.fault("the neighbor sent what is no UDPCL"),
         }
+    }
+
+    /// Segments of bare LTP arrived. Those of another engine do not keep the contact: where one was forged, or has another number now,
+    /// the neighbor could otherwise never open its own.
+    fn handle_bare(&mut self, now: Instant, octets: &[u8]) {
+        let got = octets.len() + self.headers();
+        self.allowance = self.allowance.map(|allowance| (allowance + got).min(ALLOWANCE_MAX));
+        let Some(engine) = &mut self.engine else { return };
+        let discarded = engine.counters().segments_discarded;
+        engine.handle_segments(now, octets);
+        let counters = engine.counters();
+        self.allowance = self.allowance.filter(|_| counters.reports_acknowledged == 0);
+        if counters.segments_discarded == discarded {
+            self.heard(now);
+        }
+    }
+
+    /// Octets of the headers of IP and UDP, which count where a stranger is sent no more than came from it.
+    pub(crate) fn headers(&self) -> usize {
+        if self.terms.address.is_ipv6() { 48 } else { 28 }
     }
 
     fn handle_message(&mut self, now: Instant, message: &Message<'_>, length: usize) {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::contact::{Contact, HEADERS, Phase};
+use crate::contact::{Contact, Phase};
 use crate::saying::{SEGMENTS_OVERHEAD, Saying};
 
 /// How often a neighbor that is down is asked whether it is up again.
@@ -93,7 +93,8 @@ impl Contact {
             return false;
         }
         std::mem::swap(out, &mut self.waiting);
-        self.allowance = self.allowance.map(|allowance| allowance.saturating_sub(out.len() + HEADERS));
+        let cost = out.len() + self.headers();
+        self.allowance = self.allowance.map(|allowance| allowance.saturating_sub(cost));
         self.pace.unnumbered(now, out.len() as u64);
         true
     }
@@ -101,7 +102,7 @@ impl Contact {
     /// Whether the next datagram is more than a stranger may be sent now.
     fn is_held_back(&self) -> bool {
         !self.waiting.is_empty()
-            && self.allowance.is_some_and(|allowance| allowance < self.waiting.len() + HEADERS)
+            && self.allowance.is_some_and(|allowance| allowance < self.waiting.len() + self.headers())
     }
 
     fn say_segments(&mut self, now: Instant, to: u64, segments: &[u8], out: &mut Vec<u8>) {
@@ -131,6 +132,11 @@ impl Contact {
         }
     }
 
+    /// Whether silence means that nothing arrives there: bare LTP has no word for asking, so that nobody who was there is taken for gone.
+    fn may_be_down(&self) -> bool {
+        self.is_listened_to() && (self.terms.link.engines.is_none() || self.allowance.is_some())
+    }
+
     /// When to call [`Contact::handle_timeout`] and [`Contact::poll_datagram`]; early or repeated calls are harmless.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let options = &self.terms.options;
@@ -141,7 +147,11 @@ impl Contact {
                 let mut next = self.reminder();
                 let mut at = |instant: Option<Instant>| next = next.into_iter().chain(instant).min();
                 if self.is_listened_to() {
-                    let patience = if self.is_down { options.over_after } else { options.down_after };
+                    let patience = if self.is_down || !self.may_be_down() {
+                        options.over_after
+                    } else {
+                        options.down_after
+                    };
                     at(self.heard.checked_add(patience));
                 }
                 if let Phase::Ending(until) = self.phase {
@@ -175,7 +185,7 @@ impl Contact {
         let silence = now.saturating_duration_since(self.heard);
         if self.is_listened_to() && silence >= self.terms.options.over_after {
             self.end("nothing was heard from the neighbor for too long".to_owned());
-        } else if self.is_listened_to() && silence >= self.terms.options.down_after && !self.is_down {
+        } else if self.may_be_down() && silence >= self.terms.options.down_after && !self.is_down {
             self.is_down = true;
             if let Some(engine) = &mut self.engine {
                 engine.suspend(now);

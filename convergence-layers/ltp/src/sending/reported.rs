@@ -2,7 +2,8 @@
 //!
 //! Two things must hold, or octets would be lost for good: whatever was transmitted and is not claimed is covered by a checkpoint
 //! that is repeated until it is answered, waits to be transmitted again, or follows the last checkpoint; and the report that answers a
-//! checkpoint has all that the checkpoint covers in its scope, or an earlier report named it.
+//! checkpoint has all that the checkpoint covers in its scope, or an earlier report named it, or a later one will: a receiver that is behind
+//! reports the rest when it is not any more.
 
 use std::time::Instant;
 

@@ -113,3 +113,17 @@ fn a_link_faster_than_the_agent_carries_nothing_in_vain() {
         "the agent has something to take all the time, and is done after {took:?}"
     );
 }
+
+#[test]
+fn an_engine_that_forgot_a_block_is_not_taken_to_have_it() {
+    for length in [1_000, 10_000, 10_001, 200_000] {
+        let mut world = World::new(1, [Link::clean(); 2]);
+        world.nodes[1].store_delay = Duration::from_secs(3_600);
+        world.nodes[0].send(0, block(0, length));
+        world.run(Duration::from_secs(10));
+        assert_eq!(world.nodes[1].received.len(), 1, "all has come, and nothing is accepted");
+        world.forget(1);
+        world.run_out();
+        assert_eq!((world.nodes[0].sent.len(), world.nodes[0].refused.len()), (0, 1), "{length} octets");
+    }
+}

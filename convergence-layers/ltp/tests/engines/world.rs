@@ -181,6 +181,13 @@ impl World {
         Self { nodes, start: now, now, dice: Dice::new(seed), flying: BTreeMap::new(), count: 0 }
     }
 
+    /// A node begins anew, as one whose process was started again.
+    pub(crate) fn forget(&mut self, which: usize) {
+        let (own, other) = if which == 0 { (10, 20) } else { (20, 10) };
+        let node = &self.nodes[which];
+        self.nodes[which] = Node::new(Options::new(own, other), node.link, own, self.now);
+    }
+
     pub(crate) fn elapsed(&self) -> Duration {
         self.now - self.start
     }

@@ -150,13 +150,30 @@ fn a_stranger_on_bare_ltp_is_sent_no_more_datagrams_than_its_own_have_octets_for
 }
 
 #[test]
-fn a_stranger_on_bare_ltp_that_falls_silent_is_forgotten() {
+fn a_stranger_on_bare_ltp_that_falls_silent_is_sent_what_there_is_for_a_while_and_then_forgotten() {
     let mut world = World::new(FAST);
     world.bare(7, 4);
     world.send(0, bundle(0, 300));
-    world.run_for(Duration::from_secs(1));
-    assert!(world.sides[1].is_open());
+    world.run_for(Duration::from_secs(60));
+    world.send(1, bundle(1, 1_000));
+    world.until(Duration::from_secs(1), "the answer arrives", |world| world.sides[0].bundles.len() == 1);
     world.sides[0].contact = None;
     world.run_for(Duration::from_secs(200));
     assert!(world.sides[1].contact.is_none());
+}
+
+#[test]
+fn segments_of_another_engine_keep_no_contact_on_bare_ltp() {
+    let mut world = World::new(FAST);
+    world.bare(7, 4);
+    let mut contact = world.sides[1].contact.take().unwrap();
+    let mut segment = Vec::new();
+    let session = SessionId { originator: 999, number: 1 };
+    assert!(Segment { session, content: Content::ReportAck { report: 1 } }.encode(1_232, &mut segment));
+    for second in 0..200 {
+        let now = world.now + Duration::from_secs(second);
+        contact.handle_datagram(now, &segment);
+        contact.handle_timeout(now);
+    }
+    assert!(contact.is_over());
 }

@@ -30,6 +30,14 @@ impl Sockets {
         }
     }
 
+    /// The names go with the devices, as under `/dev/serial/by-id`: another test may be given pseudo-terminals of the same numbers.
+    fn unplug(&self, cable: Cable) {
+        for end in 0..2 {
+            std::fs::remove_file(self.name(end)).unwrap();
+        }
+        drop(cable);
+    }
+
     async fn peer(&self, end: usize, node: &Node, settings: &str) {
         let url = format!("serial://{}?{settings}", self.name(end).display());
         node.client().await.call(Call::PeerAdd { url }).await.unwrap();
@@ -75,7 +83,7 @@ async fn a_line_that_is_pulled_and_plugged_in_again_goes_on_where_it_was() {
     let large = noise(400_000);
     send(&mut at_a, "dtn://bob/inbox", &large).await;
     b.until("half of it is there", |status| status.contacts.iter().any(|c| c.octets_in > 200_000)).await;
-    drop(cable);
+    sockets.unplug(cable);
     for node in [&a, &b] {
         let gone = |error: &String| error.contains("is not there: it may be unplugged");
         node.until("the line is gone", |status| {

@@ -19,6 +19,7 @@ use convergence_layer::{Control, Event, Outgoing, TransferId};
 use ltp::Engine;
 
 use crate::account::Account;
+use crate::bare;
 use crate::cookies::Cookies;
 use crate::message::Message;
 use crate::opening::Asking;
@@ -31,10 +32,6 @@ use crate::sending::{Lane, Sending};
 
 /// Datagrams that answer something and wait to be sent: the neighbor asks again.
 const ANSWERS_MAX: usize = 8;
-/// The most that a stranger on bare LTP may have in store, before it has shown that it receives.
-const ALLOWANCE_MAX: usize = 64 * 1024;
-/// The largest first serial number in its sessions: others keep theirs in 32 bits.
-const STRANGERS_SERIAL_MAX: u64 = (1 << 31) - 1;
 /// How long a contact that we close may take to finish what is under way.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// Numbers of bundles that come without LTP begin here, far above those of LTP.
@@ -102,7 +99,7 @@ pub(crate) enum Phase {
 }
 
 impl Contact {
-    fn new(terms: Terms, phase: Phase, now: Instant) -> Self {
+    pub(crate) fn new(terms: Terms, phase: Phase, now: Instant) -> Self {
         Self {
             them: None,
             phase,
@@ -139,28 +136,12 @@ impl Contact {
         contact
     }
 
-    /// A contact over bare LTP that a stranger began: until it has acknowledged a report, nothing but answers goes to it, and no more than came.
-    pub fn heard_bare(terms: Terms, ours: u64, theirs: u64, now: Instant) -> Self {
-        let mut contact = Self::new(terms, Phase::Open, now);
-        contact.allowance = Some(0);
-        contact.is_strangers = true;
-        contact.open_bare(ours, theirs);
-        contact
-    }
-
-    fn open_bare(&mut self, ours: u64, theirs: u64) {
-        let rate = self.terms.link.rate.unwrap_or(BLIND_RATE);
-        self.pace = Pace::blind(self.said, rate);
-        if self.begin_engine(ours, theirs, self.terms.link.mtu) {
-            self.open(None, self.terms.options.transfer_mru);
-        }
-    }
-
-    fn begin_engine(&mut self, ours: u64, theirs: u64, segment_max: usize) -> bool {
+    pub(crate) fn begin_engine(&mut self, ours: u64, theirs: u64, segment_max: usize) -> bool {
         let block_max = self.terms.options.transfer_mru;
         let usual = ltp::Options::new(ours, theirs);
         // A stranger shows by them that it receives.
-        let first_serial_max = if self.is_strangers { STRANGERS_SERIAL_MAX } else { usual.first_serial_max };
+        let first_serial_max =
+            if self.is_strangers { bare::STRANGERS_SERIAL_MAX } else { usual.first_serial_max };
         let options = ltp::Options { segment_max, block_max, first_serial_max, ..usual };
         match Engine::new(options, self.terms.seed) {
             Ok(engine) => self.engine = Some(Box::new(engine)),
@@ -194,7 +175,7 @@ impl Contact {
         self.open(node_id, self.terms.link.mtu as u64);
     }
 
-    fn open(&mut self, node_id: Option<&str>, transfer_mru: u64) {
+    pub(crate) fn open(&mut self, node_id: Option<&str>, transfer_mru: u64) {
         self.phase = Phase::Open;
         self.events.push_back(Event::Opened {
             node_id: node_id.map(str::to_owned),
@@ -228,26 +209,6 @@ impl Contact {
             Packet::Empty | Packet::Padding => {}
             Packet::Unused(_) => self.fault("the neighbor sent what is no UDPCL"),
         }
-    }
-
-    /// Segments of bare LTP arrived. Those of another engine do not keep the contact: where one was forged, or has another number now,
-    /// the neighbor could otherwise never open its own.
-    fn handle_bare(&mut self, now: Instant, octets: &[u8]) {
-        let got = octets.len() + self.headers();
-        self.allowance = self.allowance.map(|allowance| (allowance + got).min(ALLOWANCE_MAX));
-        let Some(engine) = &mut self.engine else { return };
-        let discarded = engine.counters().segments_discarded;
-        engine.handle_segments(now, octets);
-        let counters = engine.counters();
-        self.allowance = self.allowance.filter(|_| counters.reports_acknowledged == 0);
-        if counters.segments_discarded == discarded {
-            self.heard(now);
-        }
-    }
-
-    /// Octets of the headers of IP and UDP, which count where a stranger is sent no more than came from it.
-    pub(crate) fn headers(&self) -> usize {
-        if self.terms.address.is_ipv6() { 48 } else { 28 }
     }
 
     fn handle_message(&mut self, now: Instant, message: &Message<'_>, length: usize) {

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod bare;
 pub mod contact;
 mod conversation;
 pub mod cookies;

@@ -99,12 +99,6 @@ impl Contact {
         true
     }
 
-    /// Whether the next datagram is more than a stranger may be sent now.
-    fn is_held_back(&self) -> bool {
-        !self.waiting.is_empty()
-            && self.allowance.is_some_and(|allowance| allowance < self.waiting.len() + self.headers())
-    }
-
     fn say_segments(&mut self, now: Instant, to: u64, segments: &[u8], out: &mut Vec<u8>) {
         let number = self.pace.next_number();
         self.pace.sent(now, segments.len());
